@@ -1,0 +1,1 @@
+"""The Slipway operator: one loop from a ModelDeployment to serving pods."""

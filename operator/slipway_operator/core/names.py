@@ -1,0 +1,54 @@
+"""Every string that other systems see: groups, labels, managers, names, ports, paths.
+
+What the runtime must agree with is in docs/contract.md.
+"""
+
+GROUP = "slipway.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+KIND = "ModelDeployment"
+PLURAL = "modeldeployments"
+
+FIELD_MANAGER = "slipway-operator"
+REPLICAS_MANAGER = "slipway-operator-replicas"
+"""Owns nothing but ``spec.replicas``, so that handing it to an HPA drops no field."""
+
+MODEL_LABEL = f"{GROUP}/model"
+REVISION_LABEL = f"{GROUP}/revision"
+TRACK_LABEL = f"{GROUP}/track"
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+NAME_LABEL = "app.kubernetes.io/name"
+MANAGED_BY = "slipway"
+SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
+APPLIED_ANNOTATION = f"{GROUP}/applied"
+"""On children only: the digest of the manifest that was last applied."""
+
+REST_PORT = 8080
+ADMIN_PORT = 8082
+USER_ID = 65532
+SETTINGS_FOLDER = "/etc/slipway"
+SETTINGS_KEY = "settings.json"
+MODELS_FOLDER = "/models"
+SOURCE_FOLDER = "/source"
+FETCH = "fetch"
+SERVE = "serve"
+
+
+def revision(model: str, fingerprint: str) -> str:
+    """Name a revision, its Deployment, its settings and its record."""
+    return f"{model}-{fingerprint}"
+
+
+def labels(model: str) -> dict[str, str]:
+    """Build the labels that every object of a model carries."""
+    return {MANAGED_BY_LABEL: MANAGED_BY, NAME_LABEL: "slipway-model", MODEL_LABEL: model}
+
+
+def serving(model: str, fingerprint: str) -> dict[str, str]:
+    """Build the labels that select the pods which take a revision's traffic."""
+    return {MODEL_LABEL: model, TRACK_LABEL: fingerprint}
+
+
+def model_url(namespace: str, name: str, model: str) -> str:
+    """Build the address of a model inside the cluster."""
+    return f"http://{name}.{namespace}.svc/v2/models/{model}"

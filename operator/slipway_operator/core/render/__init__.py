@@ -1,0 +1,31 @@
+"""From a plan to Kubernetes manifests: whole dicts, one function per object, in apply order."""
+
+from collections.abc import Iterator
+
+from slipway_operator.core.manifest import Manifest
+from slipway_operator.core.plan import Plan
+from slipway_operator.core.render import identity, revision, traffic
+from slipway_operator.core.render.owner import Owner
+from slipway_operator.core.render.record import record
+from slipway_operator.core.spec import Autoscaled, Spec
+
+__all__ = ["Owner", "record", "render"]
+
+
+def render(owner: Owner, spec: Spec, plan: Plan) -> Iterator[Manifest]:
+    """Yield every object that should exist for one model.
+
+    Replica counts are not in them: they are written apart, or left to the HPA.
+    """
+    if "serviceAccountName" not in spec.template:
+        yield identity.service_account(owner)
+    for kept in plan.keep:
+        yield revision.history(owner, kept)
+        if kept.workload is not None or kept.fingerprint in plan.active:
+            yield revision.settings(owner, kept)
+            yield revision.deployment(owner, kept)
+    yield traffic.service(owner, plan.traffic.track)
+    if isinstance(spec.scale, Autoscaled):
+        yield traffic.scaler(owner, spec.scale, plan.traffic.track)
+    if traffic.several(spec.scale):
+        yield traffic.budget(owner, spec.availability, plan.traffic.track)

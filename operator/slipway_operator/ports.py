@@ -1,0 +1,86 @@
+"""What the operator needs from the world, as small interfaces."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+from slipway_operator.core.diagnose import Fault
+from slipway_operator.core.events import Event
+from slipway_operator.core.manifest import Manifest
+
+
+class Ref(NamedTuple):
+    """The one object that a pass is about."""
+
+    namespace: str
+    name: str
+
+
+class BlockedError(Exception):
+    """One object can't be written, and trying again won't help until somebody acts."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.message)
+        self.fault = fault
+
+
+class Cluster(Protocol):
+    """What is known of one API server, and writes to it.
+
+    ``model`` and ``children`` answer from memory, kept up to date by watches and by our own
+    writes; everything else is a request.
+    """
+
+    def model(self, ref: Ref) -> Manifest | None:
+        """Find a ModelDeployment, or None if it is gone."""
+
+    def children(self, ref: Ref) -> Sequence[Manifest]:
+        """List the objects that carry the model's label."""
+        ...
+
+    async def live(self, manifest: Manifest) -> Manifest | None:
+        """Get the present state of an object, or None if there is none."""
+
+    async def pods(self, ref: Ref, fingerprints: Sequence[str]) -> Sequence[Manifest]:
+        """List the pods of some of a model's revisions."""
+        ...
+
+    async def apply(self, manifest: Manifest) -> None:
+        """Server-side apply one whole object, forcing ownership of its fields.
+
+        Raises:
+            BlockedError: If the API server refuses what the object says.
+        """
+
+    async def set_replicas(self, deployment: Manifest, replicas: int) -> None:
+        """Write the replica count of a Deployment, under a field manager of its own."""
+
+    async def delete(self, child: Manifest) -> None:
+        """Delete an object if it is still the one that is known; its pods drain."""
+
+    async def apply_status(self, model: Manifest, status: Mapping[str, Any]) -> None:
+        """Server-side apply the whole status."""
+
+    async def tell(self, model: Manifest, event: Event, now: datetime) -> None:
+        """Post an Event about the ModelDeployment; the same one twice is one."""
+
+
+class Signals(Protocol):
+    """What pods say of themselves."""
+
+    async def status(self, address: str) -> Mapping[str, Any] | None:
+        """Ask a runtime for its ``/status``; None when it does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything outside the core that one pass uses.
+
+    ``release_image`` is the runtime image that new revisions get when the user names none.
+    """
+
+    cluster: Cluster
+    signals: Signals
+    clock: Callable[[], datetime]
+    release_image: str

@@ -1,0 +1,142 @@
+"""One pass of the loop: observe, decide, render, apply, prune, report.
+
+Create, update, restart and drift are the same call: what it does depends on the world alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from slipway_operator.core import names
+from slipway_operator.core.decide import STALLED, decide
+from slipway_operator.core.diagnose import Fault
+from slipway_operator.core.errors import SpecError
+from slipway_operator.core.events import Event, events
+from slipway_operator.core.manifest import DEPLOYMENT, Manifest, covers, digest, key
+from slipway_operator.core.observed import Observed
+from slipway_operator.core.plan import Plan
+from slipway_operator.core.render import Owner, render
+from slipway_operator.core.report import report, report_refusal
+from slipway_operator.core.spec import Spec
+from slipway_operator.observe import controls, observe, owned
+from slipway_operator.ports import BlockedError, Ref, World
+
+
+async def reconcile(ref: Ref, world: World) -> timedelta | None:
+    """Bring one model closer to its spec; return when to look again, None for not before news."""
+    model = world.cluster.model(ref)
+    if model is None or "deletionTimestamp" in model["metadata"]:
+        return None
+    try:
+        spec = Spec.parse(ref.name, model["spec"])
+    except SpecError as error:
+        await refuse(model, error, world)
+        return None
+    seen = await observe(ref, model, spec, world)
+    plan = decide(spec, seen)
+    owner = Owner(ref.namespace, ref.name, model["metadata"]["uid"])
+    desired = list(render(owner, spec, plan))
+    blocked = await apply(ref, model, desired, world)
+    if blocked is not None:
+        plan = replace(plan, fault=blocked, recheck_after=STALLED)
+    await scale(ref, model, plan, world)
+    await prune(ref, model, desired, world)
+    status = report((ref.namespace, ref.name), spec, seen, plan, world.clock())
+    await publish(model, status, world)
+    return plan.recheck_after
+
+
+async def refuse(model: Manifest, error: SpecError, world: World) -> None:
+    """Report a wish that can't be carried out; only a change of the spec can help."""
+    status = model.get("status", {})
+    seen = Observed(
+        generation=model["metadata"]["generation"],
+        conditions=tuple(status.get("conditions", ())),
+    )
+    fault = Fault(reason="SpecInvalid", message=str(error), final=True)
+    await publish(model, report_refusal(seen, status, fault, world.clock()), world)
+
+
+async def apply(
+    ref: Ref, model: Manifest, desired: Sequence[Manifest], world: World
+) -> Fault | None:
+    """Write each object that is missing or has drifted; return the first that can't be written."""
+    children = {key(child): child for child in owned(model, world.cluster.children(ref))}
+    first: Fault | None = None
+    for manifest in desired:
+        try:
+            await settle(model, manifest, children.get(key(manifest)), world)
+        except BlockedError as blocked:
+            first = first or blocked.fault
+    return first
+
+
+async def settle(model: Manifest, manifest: Manifest, child: Manifest | None, world: World) -> None:
+    """Write one object unless it already is what it should be."""
+    mark = digest(manifest)
+    if child is None:
+        await refuse_foreign(model, manifest, world)
+    else:
+        same = child["metadata"].get("annotations", {}).get(names.APPLIED_ANNOTATION) == mark
+        if same and covers(child, manifest):
+            return
+        if same:
+            note = f"{manifest['kind']} {manifest['metadata']['name']} was changed by hand"
+            await world.cluster.tell(model, Event("Repaired", f"{note}: put back"), world.clock())
+    metadata = {**manifest["metadata"], "annotations": {names.APPLIED_ANNOTATION: mark}}
+    await world.cluster.apply({**manifest, "metadata": metadata})
+
+
+async def refuse_foreign(model: Manifest, manifest: Manifest, world: World) -> None:
+    """Stop before an object of the same name that is somebody else's.
+
+    Raises:
+        BlockedError: If there is one.
+    """
+    found = await world.cluster.live(manifest)
+    if found is None or controls(model, found):
+        return
+    what = f"{manifest['kind']} {manifest['metadata']['name']}"
+    raise BlockedError(
+        Fault(
+            reason="NameCollision",
+            message=f"{what} exists and does not belong to this ModelDeployment",
+            hint=f"Delete or rename that {manifest['kind']}, or rename the ModelDeployment.",
+            final="deletionTimestamp" not in found["metadata"],
+        )
+    )
+
+
+async def scale(ref: Ref, model: Manifest, plan: Plan, world: World) -> None:
+    """Write the replica counts that are ours to write, where they differ."""
+    for child in owned(model, world.cluster.children(ref)):
+        if child["kind"] != DEPLOYMENT.kind:
+            continue
+        count = plan.replicas.get(child["metadata"]["labels"].get(names.REVISION_LABEL, ""))
+        if count is not None and child["spec"].get("replicas", 1) != count:
+            await world.cluster.set_replicas(child, count)
+
+
+async def prune(ref: Ref, model: Manifest, desired: Sequence[Manifest], world: World) -> None:
+    """Delete what is owned but no longer desired, if the wish is still the one that was read."""
+    keep = {key(manifest) for manifest in desired}
+    children = owned(model, world.cluster.children(ref))
+    gone = [c for c in children if key(c) not in keep and "deletionTimestamp" not in c["metadata"]]
+    if not gone:
+        return
+    fresh = await world.cluster.live(model)
+    if fresh is None or fresh["metadata"]["generation"] != model["metadata"]["generation"]:
+        return
+    for child in gone:
+        await world.cluster.delete(child)
+
+
+async def publish(model: Manifest, status: Mapping[str, Any], world: World) -> None:
+    """Write the status if it changed, and tell people what came about."""
+    old = model.get("status", {})
+    if status == old:
+        return
+    for event in events(old, status):
+        await world.cluster.tell(model, event, world.clock())
+    await world.cluster.apply_status(model, status)

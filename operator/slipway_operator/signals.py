@@ -1,0 +1,30 @@
+"""What pods say of themselves, asked over HTTP on their admin port."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+
+from slipway_operator.core import names
+
+MAX_BYTES = 64 * 1024
+TIMEOUT = aiohttp.ClientTimeout(total=2.0)
+
+
+class PodSignals:
+    """Asks runtimes for their status; a pod that does not answer in 2 s has said nothing."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    async def status(self, address: str) -> Mapping[str, Any] | None:
+        """Get ``/status`` of the runtime at a pod's address."""
+        host = f"[{address}]" if ":" in address else address
+        url = f"http://{host}:{names.ADMIN_PORT}/status"
+        try:
+            async with self._session.get(url, timeout=TIMEOUT, allow_redirects=False) as response:
+                said = json.loads(await response.content.read(MAX_BYTES))
+        except (aiohttp.ClientError, TimeoutError, ValueError):
+            return None
+        return said if isinstance(said, dict) and said.get("schemaVersion") == 1 else None

@@ -1,0 +1,104 @@
+from pathlib import Path
+
+import pytest
+
+from slipway_dev.engines import choose
+from slipway_dev.image_context import Context
+
+PYPROJECT = '[project.scripts]\nslipway-runtime = "slipway_runtime.__main__:main"\n'
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    for name, content in {
+        "Containerfile": "FROM base\n",
+        "pyproject.toml": PYPROJECT,
+        "locks/runtime.txt": "",
+        "locks/operator.txt": "",
+        "runtime/slipway_runtime/__main__.py": "def main(): ...\n",
+        "runtime/slipway_runtime/py.typed": "",
+        "operator/slipway_operator/__main__.py": "",
+    }.items():
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Containerfile", "locks/runtime.txt", "runtime/slipway_runtime/__main__.py"],
+)
+def test_a_change_of_what_goes_into_an_image_changes_its_tag(repository: Path, name: str) -> None:
+    before = Context("runtime", repository).tag("base")
+
+    (repository / name).write_text("# changed\n")
+
+    assert Context("runtime", repository).tag("base") != before
+
+
+def test_another_entry_point_or_base_image_changes_the_tag(repository: Path) -> None:
+    before = Context("runtime", repository).tag("base")
+
+    assert Context("runtime", repository).tag("another") != before
+    (repository / "pyproject.toml").write_text(PYPROJECT.replace("__main__", "cli"))
+    assert Context("runtime", repository).tag("base") != before
+
+
+def test_renaming_a_source_changes_the_tag(repository: Path) -> None:
+    before = Context("runtime", repository).tag("base")
+
+    folder = repository / "runtime/slipway_runtime"
+    (folder / "__main__.py").rename(folder / "cli.py")
+
+    assert Context("runtime", repository).tag("base") != before
+
+
+def test_what_does_not_go_into_an_image_leaves_its_tag(repository: Path) -> None:
+    before = Context("runtime", repository).tag("base")
+
+    (repository / "operator/slipway_operator/__main__.py").write_text("# changed\n")
+    (repository / "locks/operator.txt").write_text("# changed\n")
+    cache = repository / "runtime/slipway_runtime/__pycache__"
+    cache.mkdir()
+    (cache / "__main__.cpython-311.pyc").write_bytes(b"compiled")
+
+    assert Context("runtime", repository).tag("base") == before
+
+
+def test_the_context_holds_source_and_a_launcher_that_anyone_may_run(repository: Path) -> None:
+    folder = Context("runtime", repository).prepare()
+
+    launcher = folder / "bin/slipway-runtime"
+    assert "from slipway_runtime.__main__ import main" in launcher.read_text()
+    assert launcher.stat().st_mode & 0o555 == 0o555
+    assert (folder / "source/slipway_runtime/py.typed").exists()
+
+
+def test_a_source_that_is_gone_leaves_the_context(repository: Path) -> None:
+    folder = Context("runtime", repository).prepare()
+
+    (repository / "runtime/slipway_runtime/py.typed").unlink()
+    Context("runtime", repository).prepare()
+
+    assert not (folder / "source/slipway_runtime/py.typed").exists()
+
+
+@pytest.mark.parametrize(
+    ("answering", "chosen"),
+    [
+        ({"docker": True, "podman": True, "buildah": True}, "docker"),
+        ({"docker": False, "podman": True, "buildah": True}, "podman"),
+        ({"docker": False, "buildah": True}, "buildah"),
+    ],
+)
+def test_the_first_engine_that_answers_builds(
+    answering: dict[str, bool], chosen: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, answers in answering.items():
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\nexit {0 if answers else 1}\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/nowhere")
+
+    assert choose().name == chosen

@@ -1,0 +1,66 @@
+from support.builders import a_raw_spec, a_revision, a_spec, a_world, an_autoscaled_spec
+
+from slipway_operator.core.decide import ROLLING, decide
+from slipway_operator.core.spec import Spec
+
+SPEC = a_spec()
+NEW = SPEC.fingerprint
+AUTO = Spec.parse("fraud", an_autoscaled_spec())
+
+
+def test_a_settled_model_asks_for_no_further_pass() -> None:
+    plan = decide(SPEC, a_world(a_revision(NEW), good=NEW, track=NEW))
+    assert plan.recheck_after is None
+    assert plan.replicas == {NEW: 2}
+
+
+def test_the_old_revision_keeps_its_pods_in_the_pass_that_flips_the_service() -> None:
+    seen = a_world(a_revision("old"), a_revision(NEW, 2), good="old", track="old")
+    plan = decide(SPEC, seen)
+    assert plan.traffic.track == NEW
+    assert plan.replicas == {"old": 2, NEW: 2}
+    assert plan.recheck_after == ROLLING
+
+
+def test_the_old_revision_goes_once_service_and_status_hold_the_new_one() -> None:
+    seen = a_world(a_revision("old"), a_revision(NEW, 2), good=NEW, track=NEW)
+    assert decide(SPEC, seen).replicas == {"old": 0, NEW: 2}
+
+
+def test_three_retired_revisions_stay_and_the_oldest_goes() -> None:
+    retired = [a_revision(f"old{n}", n, wanted=0, ready=0) for n in range(1, 6)]
+    seen = a_world(*retired, a_revision(NEW, 9), good=NEW, track=NEW)
+    kept = {r.fingerprint for r in decide(SPEC, seen).keep}
+    assert kept == {"old3", "old4", "old5", NEW}
+
+
+def test_an_hpa_that_holds_the_count_is_never_overruled() -> None:
+    seen = a_world(a_revision(AUTO.fingerprint, wanted=7, ready=7), track=AUTO.fingerprint)
+    assert decide(AUTO, seen).replicas == {}
+
+
+def test_a_new_autoscaled_deployment_is_seeded_with_the_minimum() -> None:
+    seen = a_world(a_revision(AUTO.fingerprint, wanted=0, ready=0), track=AUTO.fingerprint)
+    assert decide(AUTO, seen).replicas == {AUTO.fingerprint: 2}
+
+
+def test_a_candidate_under_load_is_seeded_with_what_serves_now() -> None:
+    old = a_revision("old", wanted=7, replicas=7, ready=7)
+    seen = a_world(old, a_revision(AUTO.fingerprint, 2, wanted=1), good="old", track="old")
+    assert decide(AUTO, seen).replicas == {AUTO.fingerprint: 7}
+
+
+def test_a_superseded_candidate_loses_its_pods_at_once() -> None:
+    seen = a_world(
+        a_revision("good"), a_revision("never", 2, ready=0), a_revision(NEW, 3, ready=0),
+        good="good", track="good",
+    )  # fmt: skip
+    assert decide(SPEC, seen).replicas == {"good": 2, "never": 0, NEW: 2}
+
+
+def test_scaling_makes_no_new_revision_and_a_new_model_does() -> None:
+    assert a_spec(replicas=5).fingerprint == NEW
+    assert a_spec(model={"uri": "https://models.example.org/other.onnx"}).fingerprint != NEW
+    budget = a_raw_spec()
+    budget["availability"]["disruptionBudget"] = {"maxUnavailable": 2}
+    assert Spec.parse("fraud", budget).fingerprint == NEW

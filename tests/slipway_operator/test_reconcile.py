@@ -1,0 +1,321 @@
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from support.builders import DIGEST, a_model, an_autoscaled_spec
+from support.fakes import RELEASE_IMAGE, DiedError, FakeCluster, a_fake_world
+
+from slipway_operator.core.spec import Spec
+from slipway_operator.ports import Ref
+from slipway_operator.reconcile import reconcile
+
+REF = Ref("risk", "fraud")
+NEW_URI = {"uri": "https://models.example.org/other.onnx"}
+
+
+def a_cluster(**spec: Any) -> FakeCluster:
+    cluster = FakeCluster()
+    cluster.add(a_model(**spec))
+    return cluster
+
+
+async def one_pass(cluster: FakeCluster, **said: Mapping[str, Any]) -> timedelta | None:
+    return await reconcile(REF, a_fake_world(cluster, **said))
+
+
+async def settle(cluster: FakeCluster) -> None:
+    """Pass again and again while pods come up at once, as on an idle cluster."""
+    for _ in range(6):
+        await one_pass(cluster)
+        cluster.make_all_ready()
+
+
+def change(cluster: FakeCluster, **spec: Any) -> str:
+    """Change the spec as a user would; return the name of the revision it asks for."""
+    model = cluster.get("ModelDeployment", "fraud")
+    model["spec"] |= spec
+    model["metadata"]["generation"] += 1
+    return f"fraud-{Spec.parse('fraud', model['spec']).fingerprint}"
+
+
+def condition(cluster: FakeCluster, kind: str) -> dict[str, Any]:
+    found = cluster.get("ModelDeployment", "fraud")["status"]["conditions"]
+    return next(c for c in found if c["type"] == kind)
+
+
+def selected(cluster: FakeCluster) -> str:
+    return f"fraud-{cluster.get('Service', 'fraud')['spec']['selector']['slipway.dev/track']}"
+
+
+def a_pod(revision: str, **status: Any) -> dict[str, Any]:
+    labels = {"slipway.dev/revision": revision.rpartition("-")[2]}
+    return {"metadata": {"name": f"{revision}-x", "labels": labels}, "status": status}
+
+
+async def test_a_new_model_gets_everything_it_needs() -> None:
+    cluster = a_cluster()
+    revision = change(cluster)
+    await one_pass(cluster)
+    assert set(cluster.objects) == {
+        ("ModelDeployment", "fraud"),
+        ("ServiceAccount", "fraud"),
+        ("ControllerRevision", revision),
+        ("ConfigMap", revision),
+        ("Deployment", revision),
+        ("Service", "fraud"),
+        ("PodDisruptionBudget", "fraud"),
+    }
+    assert cluster.get("Deployment", revision)["spec"]["replicas"] == 2
+    assert condition(cluster, "Ready")["status"] == "False"
+    assert condition(cluster, "Reconciling")["status"] == "True"
+
+
+async def test_a_single_pod_has_no_disruption_budget() -> None:
+    cluster = a_cluster(replicas=1)
+    await one_pass(cluster)
+    assert not cluster.names("PodDisruptionBudget")
+
+
+async def test_ready_pods_make_it_ready_and_available() -> None:
+    cluster = a_cluster()
+    await settle(cluster)
+    assert condition(cluster, "Ready")["status"] == "True"
+    assert condition(cluster, "Available")["status"] == "True"
+    assert condition(cluster, "Reconciling")["status"] == "False"
+    status = cluster.get("ModelDeployment", "fraud")["status"]
+    assert (status["replicas"], status["readyReplicas"]) == (2, 2)
+    assert status["url"] == "http://fraud.risk.svc/v2/models/fraud"
+
+
+async def test_a_second_pass_over_an_unchanged_world_writes_nothing() -> None:
+    cluster = a_cluster()
+    await settle(cluster)
+    before = list(cluster.writes)
+    await one_pass(cluster)
+    assert cluster.writes == before
+
+
+async def test_a_changed_model_takes_over_only_when_it_is_ready() -> None:
+    cluster = a_cluster()
+    await settle(cluster)
+    old = selected(cluster)
+    new = change(cluster, model=NEW_URI)
+    await one_pass(cluster)
+    assert selected(cluster) == old
+    assert condition(cluster, "Available")["status"] == "True"
+    assert condition(cluster, "Ready")["status"] == "False"
+    cluster.make_ready(new)
+    await one_pass(cluster)
+    assert selected(cluster) == new
+    assert cluster.get("Deployment", old)["spec"]["replicas"] == 2
+    await one_pass(cluster)
+    assert cluster.get("Deployment", old)["spec"]["replicas"] == 0
+
+
+async def test_a_revision_that_never_gets_ready_leaves_the_old_one_serving_and_says_why() -> None:
+    cluster = a_cluster()
+    await settle(cluster)
+    old = selected(cluster)
+    new = change(cluster, model=NEW_URI)
+    await one_pass(cluster)
+    ended = {
+        "exitCode": 1,
+        "reason": "Error",
+        "message": json.dumps(
+            {"schemaVersion": 1, "reason": "DigestMismatch", "message": "got 1, want 2", "hint": ""}
+        ),
+    }
+    fetch = {"name": "fetch", "restartCount": 2, "state": {"terminated": ended}}
+    cluster.pod_list = [a_pod(new, initContainerStatuses=[fetch])]
+    await one_pass(cluster)
+    assert selected(cluster) == old
+    assert condition(cluster, "Available")["status"] == "True"
+    assert condition(cluster, "Stalled")["reason"] == "DigestMismatch"
+    assert condition(cluster, "ModelFetched")["status"] == "False"
+    failure = cluster.get("ModelDeployment", "fraud")["status"]["revisions"][1]["failure"]
+    assert (failure["container"], failure["exitCode"]) == ("fetch", 1)
+    assert [e.reason for e in cluster.told if e.warning] == ["DigestMismatch"]
+
+
+async def test_a_running_pod_is_asked_why_it_is_not_ready() -> None:
+    cluster = a_cluster()
+    revision = change(cluster)
+    await one_pass(cluster)
+    serve = {"name": "serve", "restartCount": 0, "state": {"running": {}}}
+    cluster.pod_list = [a_pod(revision, podIP="pod", containerStatuses=[serve])]
+    said = {"state": "Failed", "reason": "ModelTooNew", "message": "IR 14", "hint": "re-export"}
+    await one_pass(cluster, pod=said)
+    assert condition(cluster, "Stalled")["reason"] == "ModelTooNew"
+    assert "re-export" in condition(cluster, "Ready")["message"]
+
+
+async def test_going_back_to_the_old_spec_brings_the_old_revision_back() -> None:
+    cluster = a_cluster()
+    await settle(cluster)
+    old = selected(cluster)
+    change(cluster, model=NEW_URI)
+    await settle(cluster)
+    change(cluster, model={"uri": "https://models.example.org/fraud.onnx"})
+    await settle(cluster)
+    assert selected(cluster) == old
+    assert cluster.get("Deployment", old)["spec"]["replicas"] == 2
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["Deployment", "Service", "ConfigMap", "ServiceAccount", "PodDisruptionBudget",
+     "ControllerRevision"],
+)  # fmt: skip
+async def test_a_deleted_child_comes_back(kind: str) -> None:
+    cluster = a_cluster()
+    await settle(cluster)
+    (name,) = cluster.names(kind)
+    was = cluster.objects.pop((kind, name))
+    await settle(cluster)
+    assert cluster.get(kind, name).get("spec") == was.get("spec")
+    assert cluster.get(kind, name).get("data") == was.get("data")
+
+
+async def test_an_edited_child_is_put_back_and_somebody_is_told() -> None:
+    cluster = a_cluster()
+    await settle(cluster)
+    cluster.get("Service", "fraud")["spec"]["ports"][0]["port"] = 81
+    await one_pass(cluster)
+    assert cluster.get("Service", "fraud")["spec"]["ports"][0]["port"] == 80
+    assert [e.reason for e in cluster.told][-1] == "Repaired"
+
+
+async def test_a_replica_count_set_by_hand_is_put_back() -> None:
+    cluster = a_cluster()
+    await settle(cluster)
+    cluster.get("Deployment", selected(cluster))["spec"]["replicas"] = 9
+    await one_pass(cluster)
+    assert cluster.get("Deployment", selected(cluster))["spec"]["replicas"] == 2
+
+
+async def test_a_count_that_the_hpa_wrote_stays() -> None:
+    cluster = a_cluster()
+    cluster.get("ModelDeployment", "fraud")["spec"] = an_autoscaled_spec()
+    await settle(cluster)
+    cluster.get("Deployment", selected(cluster))["spec"]["replicas"] = 7
+    await settle(cluster)
+    assert cluster.get("Deployment", selected(cluster))["spec"]["replicas"] == 7
+    target = cluster.get("HorizontalPodAutoscaler", "fraud")["spec"]["scaleTargetRef"]["name"]
+    assert target == selected(cluster)
+
+
+async def test_leaving_autoscaling_removes_the_hpa() -> None:
+    cluster = a_cluster()
+    cluster.get("ModelDeployment", "fraud")["spec"] = an_autoscaled_spec()
+    await settle(cluster)
+    model = cluster.get("ModelDeployment", "fraud")
+    del model["spec"]["autoscaling"]
+    change(cluster, replicas=3)
+    await settle(cluster)
+    assert not cluster.names("HorizontalPodAutoscaler")
+    assert cluster.get("Deployment", selected(cluster))["spec"]["replicas"] == 3
+
+
+async def test_nothing_is_deleted_for_a_wish_that_has_changed_meanwhile() -> None:
+    cluster = a_cluster()
+    await settle(cluster)
+    stale = a_fake_world(cluster)
+    old = cluster.model(REF)
+    change(cluster, replicas=1)
+    cluster.model = lambda _: old  # type: ignore[method-assign]
+    old["spec"]["replicas"] = 1  # type: ignore[index]
+    await reconcile(REF, stale)
+    assert cluster.names("PodDisruptionBudget")
+
+
+async def test_somebody_elses_object_is_left_alone_and_named() -> None:
+    cluster = a_cluster()
+    theirs = {"kind": "Service", "metadata": {"name": "fraud"}, "spec": {"selector": {"app": "x"}}}
+    cluster.add(theirs)
+    await one_pass(cluster)
+    assert cluster.get("Service", "fraud") == theirs
+    assert condition(cluster, "Stalled")["reason"] == "NameCollision"
+    assert "Service fraud" in condition(cluster, "Ready")["message"]
+
+
+async def test_the_digest_that_the_first_pod_found_is_held_to() -> None:
+    cluster = a_cluster()
+    revision = change(cluster)
+    await one_pass(cluster)
+    said = json.dumps({"schemaVersion": 1, "reason": "Fetched", "digest": DIGEST, "bytes": 1})
+    ended = {"exitCode": 0, "reason": "Completed", "message": said}
+    fetch = {"name": "fetch", "restartCount": 0, "state": {"terminated": ended}}
+    cluster.pod_list = [a_pod(revision, initContainerStatuses=[fetch])]
+    await one_pass(cluster)
+    settings = json.loads(cluster.get("ConfigMap", revision)["data"]["settings.json"])
+    assert settings["model"]["sha256"] == DIGEST
+    assert condition(cluster, "ModelFetched")["status"] == "True"
+
+
+async def test_a_new_operator_release_changes_no_pod() -> None:
+    cluster = a_cluster()
+    await settle(cluster)
+    before = list(cluster.writes)
+    world = a_fake_world(cluster)
+    newer = type(world)(world.cluster, world.signals, world.clock, "slipway-runtime:2")
+    await reconcile(REF, newer)
+    assert cluster.writes == before
+    template = cluster.get("Deployment", selected(cluster))["spec"]["template"]
+    assert template["spec"]["containers"][0]["image"] == RELEASE_IMAGE
+
+
+async def test_a_model_that_is_being_deleted_is_left_to_the_garbage_collector() -> None:
+    cluster = a_cluster()
+    cluster.get("ModelDeployment", "fraud")["metadata"]["deletionTimestamp"] = "now"
+    await one_pass(cluster)
+    assert cluster.writes == []
+
+
+async def test_an_impossible_wish_is_reported_and_not_retried() -> None:
+    cluster = a_cluster()
+    await settle(cluster)
+    limits = {"maxQueue": 1, "requestTimeout": "soon", "maxRequestBytes": "1Mi"}
+    runtime = {"session": {}, "limits": limits}
+    model = cluster.get("ModelDeployment", "fraud")
+    model["spec"]["runtime"] = runtime
+    model["metadata"]["generation"] += 1
+    assert await one_pass(cluster) is None
+    assert condition(cluster, "Stalled")["reason"] == "SpecInvalid"
+    assert "spec.runtime.limits.requestTimeout" in condition(cluster, "Ready")["message"]
+    assert condition(cluster, "Available")["status"] == "True"
+
+
+async def test_a_crash_after_any_write_heals_to_the_same_world() -> None:
+    unharmed = a_cluster()
+    await a_whole_life(unharmed)
+    for nth in range(len(unharmed.writes)):
+        cluster = a_cluster()
+        cluster.dies_at = nth
+        with pytest.raises(DiedError):
+            await a_whole_life(cluster)
+        cluster.dies_at = None
+        await a_whole_life(cluster)
+        assert shape(cluster) == shape(unharmed), f"died before write {nth}"
+
+
+async def a_whole_life(cluster: FakeCluster) -> None:
+    await settle(cluster)
+    change(cluster, model=NEW_URI)
+    await settle(cluster)
+    change(cluster, replicas=1)
+    await settle(cluster)
+
+
+def shape(cluster: FakeCluster) -> dict[str, Any]:
+    """Reduce a cluster to what users would notice."""
+    return {
+        "objects": set(cluster.objects),
+        "selected": selected(cluster),
+        "counts": {
+            name: cluster.get("Deployment", name)["spec"]["replicas"]
+            for name in cluster.names("Deployment")
+        },
+        "ready": condition(cluster, "Ready")["status"],
+    }

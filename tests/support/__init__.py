@@ -1,0 +1,1 @@
+"""Builders with valid defaults, and fakes at the ports."""

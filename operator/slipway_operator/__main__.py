@@ -32,7 +32,8 @@ log = logging.getLogger("slipway_operator")
 def main() -> None:
     """Run the operator until it is told to stop."""
     kopf.configure(log_format=kopf.LogFormat.JSON)
-    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    for chatty in ("kopf", "aiohttp.access"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     settings = Settings.read()
     with suppress(KeyboardInterrupt):
         uvloop.run(operate(settings))

@@ -4,12 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from support.builders import DIGEST, a_model, an_autoscaled_spec
-from support.fakes import RELEASE_IMAGE, DiedError, FakeCluster, a_fake_world
 
 from slipway_operator.core.spec import Spec
 from slipway_operator.ports import Ref
 from slipway_operator.reconcile import reconcile
+from support.builders import DIGEST, a_model, an_autoscaled_spec
+from support.fakes import RELEASE_IMAGE, DiedError, FakeCluster, a_fake_world
 
 REF = Ref("risk", "fraud")
 NEW_URI = {"uri": "https://models.example.org/other.onnx"}
@@ -224,7 +224,7 @@ async def test_nothing_is_deleted_for_a_wish_that_has_changed_meanwhile() -> Non
     stale = a_fake_world(cluster)
     old = cluster.model(REF)
     change(cluster, replicas=1)
-    cluster.model = lambda _: old  # type: ignore[method-assign]
+    cluster.model = lambda ref: old  # type: ignore[method-assign]
     old["spec"]["replicas"] = 1  # type: ignore[index]
     await reconcile(REF, stale)
     assert cluster.names("PodDisruptionBudget")

@@ -75,7 +75,7 @@ class Traffic:
 
     def role(self, fingerprint: str, latest: str) -> Role:
         """Tell what a revision is for."""
-        if fingerprint == (self.good or self.track):
+        if fingerprint == self.good:
             return Role.STABLE
         return Role.CANDIDATE if fingerprint == latest else Role.RETIRED
 

@@ -1,7 +1,6 @@
-from support.builders import a_raw_spec, a_revision, a_spec, a_world, an_autoscaled_spec
-
 from slipway_operator.core.decide import ROLLING, decide
 from slipway_operator.core.spec import Spec
+from support.builders import a_raw_spec, a_revision, a_spec, a_world, an_autoscaled_spec
 
 SPEC = a_spec()
 NEW = SPEC.fingerprint

@@ -1,11 +1,11 @@
 from dataclasses import replace
 
 import pytest
-from support.builders import a_revision, a_world
 
 from slipway_operator.core.observed import Observed
 from slipway_operator.core.rollout import Traffic, complete, last_good, route, wanted
 from slipway_operator.core.spec import Autoscaled, Fixed
+from support.builders import a_revision, a_world
 
 A, B = a_revision("a"), a_revision("b", 2)
 A_DOWN, B_DOWN = a_revision("a", ready=0), a_revision("b", 2, ready=0)

@@ -1,5 +1,6 @@
 """What a revision is: the runtime's settings and the pod, as they are when the revision is born."""
 
+from datetime import timedelta
 from typing import Any
 
 from slipway_operator.core.render import pod
@@ -36,8 +37,14 @@ def settings(spec: Spec) -> dict[str, Any]:
         },
         "limits": {
             "maxQueue": runtime.max_queue,
-            "requestTimeoutSeconds": runtime.request_timeout.total_seconds(),
+            "requestTimeoutSeconds": seconds(runtime.request_timeout),
             "maxRequestBytes": runtime.max_request_bytes,
         },
-        "drainSeconds": spec.availability.drain.total_seconds(),
+        "drainSeconds": seconds(spec.availability.drain),
     }
+
+
+def seconds(duration: timedelta) -> int | float:
+    """Count seconds, whole ones as an int: the API server stores 10.0 as 10."""
+    count = duration.total_seconds()
+    return int(count) if count.is_integer() else count

@@ -1,0 +1,126 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from slipway_operator.core.decide import decide
+from slipway_operator.core.manifest import Manifest
+from slipway_operator.core.render import Owner, record, render
+from slipway_operator.core.spec import Spec
+from support.builders import a_raw_spec, a_revision, a_spec, a_world
+
+OWNER = Owner("risk", "fraud", "uid")
+
+
+def rendered(**spec: Any) -> dict[str, Manifest]:
+    wish = a_spec(**spec)
+    born = record("fraud", wish, "runtime:1")
+    plan = decide(wish, a_world(replace(a_revision(wish.fingerprint), record=born)))
+    return {m["kind"]: m for m in render(OWNER, wish, plan)}
+
+
+def pod(**spec: Any) -> dict[str, Any]:
+    found: dict[str, Any] = rendered(**spec)["Deployment"]["spec"]["template"]
+    return found
+
+
+def test_everything_belongs_to_the_model_and_goes_with_it() -> None:
+    for manifest in rendered().values():
+        (owner,) = manifest["metadata"]["ownerReferences"]
+        assert (owner["kind"], owner["name"], owner["uid"]) == ("ModelDeployment", "fraud", "uid")
+        assert owner["controller"] is True
+        assert "finalizers" not in manifest["metadata"]
+
+
+def test_the_replica_count_is_nobodys_business_here() -> None:
+    assert "replicas" not in rendered()["Deployment"]["spec"]
+
+
+def test_pods_are_restricted() -> None:
+    spec = pod()["spec"]
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert spec["automountServiceAccountToken"] is False
+    for container in (*spec["initContainers"], *spec["containers"]):
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+
+
+def test_the_service_selects_exactly_one_revision() -> None:
+    service, template = rendered()["Service"], pod()
+    selector = service["spec"]["selector"]
+    assert selector.items() <= template["metadata"]["labels"].items()
+    assert selector["slipway.dev/track"] == template["metadata"]["labels"]["slipway.dev/revision"]
+
+
+def test_the_grace_covers_head_start_drain_longest_request_and_exit() -> None:
+    assert pod()["spec"]["terminationGracePeriodSeconds"] == 2 + 10 + 10 + 5
+
+
+@pytest.mark.parametrize(
+    ("uri", "volume"),
+    [
+        (
+            "pvc://claim/a/m.onnx",
+            {"persistentVolumeClaim": {"claimName": "claim", "readOnly": True}},
+        ),
+        ("configMap://map/m.onnx", {"configMap": {"name": "map", "optional": True}}),
+    ],
+)
+def test_a_volume_that_holds_the_model_is_seen_by_the_fetcher_alone(
+    uri: str, volume: dict[str, Any]
+) -> None:
+    spec = pod(model={"uri": uri})["spec"]
+    assert {"name": "source", **volume} in spec["volumes"]
+    assert "source" in {m["name"] for m in spec["initContainers"][0]["volumeMounts"]}
+    assert "source" not in {m["name"] for m in spec["containers"][0]["volumeMounts"]}
+
+
+def test_a_downloaded_model_needs_no_volume() -> None:
+    assert {v["name"] for v in pod()["spec"]["volumes"]} == {"settings", "models", "tmp"}
+
+
+def test_only_the_fetcher_writes_models() -> None:
+    spec = pod()["spec"]
+    mounts = {m["name"]: m for m in spec["containers"][0]["volumeMounts"]}
+    assert mounts["models"]["readOnly"] is True
+
+
+def test_the_users_template_is_passed_on_and_our_labels_win() -> None:
+    template = {
+        "metadata": {
+            "labels": {"team": "risk", "slipway.dev/track": "x"},
+            "annotations": {"a": "b"},
+        },
+        "nodeSelector": {"disk": "ssd"},
+        "env": [{"name": "A", "value": "1"}],
+        "serviceAccountName": "mine",
+    }
+    found = pod(template=template)
+    assert found["metadata"]["labels"]["team"] == "risk"
+    assert found["metadata"]["labels"]["slipway.dev/track"] != "x"
+    assert found["metadata"]["annotations"] == {"a": "b"}
+    assert found["spec"]["nodeSelector"] == {"disk": "ssd"}
+    assert found["spec"]["serviceAccountName"] == "mine"
+    assert {"name": "A", "value": "1"} in found["spec"]["containers"][0]["env"]
+    assert "ServiceAccount" not in rendered(template=template)
+
+
+def test_spread_is_preferred_unless_it_is_required() -> None:
+    required = {**a_raw_spec()["availability"], "spread": "Required"}
+    hosts = [pod()["spec"], pod(availability=required)["spec"]]
+    found = [spec["topologySpreadConstraints"][0]["whenUnsatisfiable"] for spec in hosts]
+    assert found == ["ScheduleAnyway", "DoNotSchedule"]
+
+
+def test_rendering_is_the_same_every_time() -> None:
+    assert rendered() == rendered()
+
+
+def test_an_image_of_the_users_own_is_used() -> None:
+    runtime = {**a_raw_spec()["runtime"], "image": "mine:1"}
+    assert pod(runtime=runtime)["spec"]["containers"][0]["image"] == "mine:1"
+    assert Spec.parse("fraud", a_raw_spec(runtime=runtime)).runtime.image == "mine:1"

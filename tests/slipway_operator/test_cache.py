@@ -1,0 +1,75 @@
+from typing import Any
+
+from slipway_operator.cache import Cache
+from slipway_operator.core.manifest import MODEL, SERVICE
+from slipway_operator.ports import Ref
+
+REF = Ref("risk", "fraud")
+
+
+def a_service(version: int = 5, uid: str = "u", **spec: Any) -> dict[str, Any]:
+    return {
+        "metadata": {
+            "name": "fraud",
+            "namespace": "risk",
+            "uid": uid,
+            "resourceVersion": str(version),
+            "labels": {"slipway.dev/model": "fraud"},
+            "managedFields": ["much"],
+            "annotations": {"theirs": "x", "slipway.dev/applied": "y"},
+        },
+        "spec": spec,
+    }
+
+
+def test_news_rings_its_model_and_old_news_does_not() -> None:
+    cache = Cache()
+    assert cache.put(SERVICE, a_service(5, a=1)) == REF
+    assert cache.put(SERVICE, a_service(5, a=1)) is None
+    assert cache.put(SERVICE, a_service(4, a=0)) is None
+    assert cache.children(REF)[0]["spec"] == {"a": 1}
+    assert cache.put(SERVICE, a_service(6, a=2)) == REF
+
+
+def test_what_no_decision_needs_is_not_kept() -> None:
+    cache = Cache()
+    cache.put(SERVICE, a_service())
+    metadata = cache.children(REF)[0]["metadata"]
+    assert "managedFields" not in metadata
+    assert metadata["annotations"] == {"slipway.dev/applied": "y"}
+
+
+def test_the_end_of_a_namesake_is_not_the_end_of_this_one() -> None:
+    cache = Cache()
+    cache.put(SERVICE, a_service(7, uid="new"))
+    assert cache.drop(SERVICE, a_service(6, uid="old")) is None
+    assert cache.children(REF)
+    assert cache.drop(SERVICE, a_service(8, uid="new")) == REF
+    assert not cache.children(REF)
+
+
+def test_an_object_of_nobodys_rings_nobody() -> None:
+    service = a_service()
+    del service["metadata"]["labels"]
+    assert Cache().put(SERVICE, service) is None
+
+
+def test_a_complete_list_buries_ghosts_but_nothing_younger_than_itself() -> None:
+    cache = Cache()
+    cache.put(SERVICE, a_service(5))
+    assert cache.replace(SERVICE, [], version=5) == set()
+    assert cache.replace(SERVICE, [], version=9) == {REF}
+    assert not cache.children(REF)
+
+
+def test_a_list_finds_what_a_watch_has_missed() -> None:
+    cache = Cache()
+    assert cache.replace(SERVICE, [a_service(5)], version=9) == {REF}
+
+
+def test_a_model_is_found_by_its_ref() -> None:
+    cache = Cache()
+    metadata = {"name": "fraud", "namespace": "risk", "uid": "m", "resourceVersion": "1"}
+    assert cache.put(MODEL, {"metadata": metadata}) == REF
+    assert cache.model(REF) is not None
+    assert cache.model(Ref("risk", "other")) is None

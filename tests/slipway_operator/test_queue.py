@@ -1,0 +1,118 @@
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+
+import pytest
+
+from slipway_operator.ports import Ref
+from slipway_operator.queue import Queue
+
+A, B = Ref("ns", "a"), Ref("ns", "b")
+Work = Callable[[Ref], Awaitable[timedelta | None]]
+
+
+@asynccontextmanager
+async def working(work: Work, workers: int = 4) -> AsyncIterator[Queue]:
+    queue = Queue(work)
+    task = asyncio.create_task(queue.run(workers))
+    try:
+        yield queue
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_many_rings_before_a_pass_are_one_pass() -> None:
+    passes: list[Ref] = []
+
+    async def work(ref: Ref) -> None:
+        passes.append(ref)
+
+    async with working(work) as queue:
+        for _ in range(100):
+            queue.add(A)
+        await asyncio.sleep(0.02)
+    assert passes == [A]
+
+
+async def test_a_ring_during_a_pass_is_never_lost_and_never_runs_beside_it() -> None:
+    running, most, passes = 0, 0, 0
+
+    async def work(_: Ref) -> None:
+        nonlocal running, most, passes
+        running, passes = running + 1, passes + 1
+        most = max(most, running)
+        await asyncio.sleep(0.02)
+        running -= 1
+
+    async with working(work) as queue:
+        queue.add(A)
+        await asyncio.sleep(0.01)
+        queue.add(A)
+        await asyncio.sleep(0.06)
+    assert (most, passes) == (1, 2)
+
+
+async def test_a_slow_object_does_not_hold_up_another() -> None:
+    done: list[Ref] = []
+
+    async def work(ref: Ref) -> None:
+        if ref == A:
+            await asyncio.sleep(10)
+        done.append(ref)
+
+    async with working(work) as queue:
+        queue.add(A)
+        queue.add(B)
+        await asyncio.sleep(0.02)
+    assert done == [B]
+
+
+async def test_a_failed_pass_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    tries = 0
+
+    async def work(_: Ref) -> None:
+        nonlocal tries
+        tries += 1
+        if tries < 2:
+            raise ConnectionError("the API server is away")
+
+    with caplog.at_level(logging.ERROR):
+        async with working(work) as queue:
+            queue.add(A)
+            await asyncio.sleep(0.3)
+    assert tries == 2
+    assert "ns/a: the pass failed; again in 0.2 s" in caplog.text
+
+
+async def test_the_work_says_when_it_wants_the_next_pass() -> None:
+    passes = 0
+
+    async def work(_: Ref) -> timedelta | None:
+        nonlocal passes
+        passes += 1
+        return timedelta(milliseconds=20) if passes < 3 else None
+
+    async with working(work) as queue:
+        queue.add(A)
+        await asyncio.sleep(0.2)
+    assert passes == 3
+
+
+async def test_news_does_not_wait_for_a_timer() -> None:
+    passes = 0
+
+    async def work(_: Ref) -> timedelta:
+        nonlocal passes
+        passes += 1
+        return timedelta(hours=1)
+
+    async with working(work) as queue:
+        queue.add(A)
+        await asyncio.sleep(0.02)
+        queue.add(A)
+        await asyncio.sleep(0.02)
+    assert passes == 2

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from kubernetes import client, config
+
 from support.spec_cases import MINIMAL
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The API server refused an object.
 
     ``faults`` holds a ``FIELD: MESSAGE`` for each thing that it found wrong.
@@ -32,7 +33,7 @@ class ApiServer:
         """Return ``manifest`` as it would be stored, by a strict server-side dry run.
 
         Raises:
-            Refused: If the API server does not accept it.
+            RefusedError: If the API server does not accept it.
         """
         try:
             stored: dict[str, Any] = self._objects.create_namespaced_custom_object(
@@ -42,7 +43,7 @@ class ApiServer:
                 field_validation="Strict",
             )
         except client.ApiException as error:
-            raise Refused(_faults(json.loads(error.body))) from None
+            raise RefusedError(_faults(json.loads(error.body))) from None
         return stored
 
 

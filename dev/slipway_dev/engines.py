@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from slipway_dev.errors import Failure
 from slipway_dev.packages import need
 from slipway_dev.state import state_folder
 from slipway_dev.steps import run, succeeds
@@ -16,14 +17,12 @@ class Engine:
         name: docker, podman or buildah.
         command: the program with the options that come before the verb.
         build_options: options of its `build`.
-        keeps_to_itself: whether other programs can't see what it built.
         can_pull: whether the base image may come from a public registry.
     """
 
     name: str
     command: tuple[str, ...]
     build_options: tuple[str, ...] = ()
-    keeps_to_itself: bool = False
     can_pull: bool = True
 
     def has(self, image: str) -> bool:
@@ -38,13 +37,29 @@ class Engine:
     def push(self, image: str) -> None:
         """Send an image to the registry in its name, where layers that it has are skipped."""
         registry = image.partition("/")[0]
-        plain = ["--tls-verify=false"] if self.keeps_to_itself and _is_local(registry) else []
         remedy = f"is the registry up? If it wants a password: {self.name} login {registry}"
-        run([*self.command, "push", *plain, image], remedy=remedy)
+        run([*self.command, "push", *self._plain_http(registry), image], remedy=remedy)
+
+    def _plain_http(self, registry: str) -> tuple[str, ...]:
+        """Docker does without TLS for this machine's own registry, the others have to be told."""
+        local = registry.partition(":")[0] in ("localhost", "127.0.0.1")
+        return ("--tls-verify=false",) if local and self.name != "docker" else ()
 
 
-def _is_local(registry: str) -> bool:
-    return registry.partition(":")[0] in ("localhost", "127.0.0.1")
+def push(image: str) -> None:
+    """Push an image that was built on this host to the registry that its name begins with.
+
+    Raises:
+        Failure: it was not built here, or the registry does not take it.
+    """
+    engine = choose()
+    if not engine.has(image):
+        raise Failure(
+            f"looking for image {image}",
+            f"{engine.name} does not have it",
+            remedy="build it under this name, or give the OCI archive that holds it",
+        )
+    engine.push(image)
 
 
 def choose() -> Engine:
@@ -68,6 +83,5 @@ def _buildah() -> Engine:
         "buildah",
         ("buildah", *storage, "--storage-driver", "overlay"),
         build_options=("--isolation", "chroot", "--layers", "--quiet"),
-        keeps_to_itself=True,
         can_pull=False,
     )

@@ -28,10 +28,7 @@ def bring(cluster: Cluster) -> dict[str, str]:
     names = {component: build(component, cluster.registry, engine) for component in COMPONENTS}
     with step("load the images into the cluster"):
         for name in names.values():
-            if engine.keeps_to_itself:
-                engine.push(name)
-            else:
-                cluster.load_image(name)
+            cluster.load_image(name)
     return names
 
 

@@ -23,7 +23,7 @@ async def observe(ref: Ref, model: Manifest, spec: Spec, world: World) -> Observ
     children = owned(model, world.cluster.children(ref))
     known = _with_latest(_revisions(children, status), ref.name, spec, world.release_image)
     found = await _pods(ref, known, spec.fingerprint, world)
-    digests = _digests(found)
+    digests = found_digests(found)
     service = next(_of(children, SERVICE), None)
     scaler = next(_of(children, SCALER), None)
     return Observed(
@@ -110,7 +110,7 @@ async def _pod(manifest: Manifest, world: World) -> Pod:
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-def _digests(pods: Iterable[Pod]) -> dict[str, str]:
+def found_digests(pods: Iterable[Pod]) -> dict[str, str]:
     """Collect what the fetchers found, by revision; the first pod's word holds."""
     found: dict[str, str] = {}
     for pod in pods:

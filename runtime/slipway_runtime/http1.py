@@ -1,0 +1,365 @@
+"""HTTP/1.1 on asyncio and httptools: requests in, answers out, in order and within bounds.
+
+Knows no route. A ``Site`` opens each ``Exchange`` and answers it, at once or later. Requests of
+one connection are opened one after the other, so pipelined ones keep their order. What can't be
+read as a request is refused here, always with an answer; the connection then closes, but goes on
+reading for a while, since a client that still writes would otherwise lose the answer.
+"""
+
+# ruff: noqa: D102 - asyncio and httptools say when they call a connection's methods
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from math import inf
+from typing import NamedTuple, Protocol
+
+import httptools
+import orjson
+
+from slipway_runtime import logs
+
+MOST_TARGET_BYTES = 8 << 10
+MOST_HEADER_BYTES = 32 << 10
+MOST_PIPELINED = 16
+READ_SECONDS = 30.0
+"""For a request's head and the beginning of its body."""
+SLOWEST_BODY = 64 << 10
+"""Bytes per second that a body must have on average beyond that."""
+IDLE_SECONDS = 75.0
+"""Longer than load balancers and clients keep idle connections: they should close first."""
+LINGER_SECONDS = 5.0
+WRITE_SECONDS = 60.0
+"""For a client that does not read its answer."""
+
+JSON = b"content-type: application/json\r\n"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+_STATUS = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
+}
+
+
+class Response(NamedTuple):
+    """An answer. ``headers`` are whole lines with their line ends; lengths are added later."""
+
+    status: int
+    body: Sequence[bytes | memoryview]
+    headers: bytes = JSON
+
+
+def error(status: int, message: str, headers: bytes = b"") -> Response:
+    """Answer with the protocol's error object."""
+    return Response(status, (orjson.dumps({"error": message}),), JSON + headers)
+
+
+class Exchange:
+    """One request and the place for its answer.
+
+    Whoever answers later sets ``cancel``, which is called if the client goes away first.
+    """
+
+    __slots__ = ("_connection", "body", "cancel", "headers", "keep_alive", "method", "target")
+
+    def __init__(self, connection: "Connection", method: bytes, target: bytes) -> None:
+        self._connection = connection
+        self.method = method
+        self.target = target
+        self.headers: dict[bytes, bytes] = {}
+        self.body = b""
+        self.keep_alive = False
+        self.cancel: Callable[[], None] | None = None
+
+    def answer(self, response: Response) -> None:
+        """Send the answer; to be called once. An answer to nobody is dropped."""
+        self._connection.answer(self, response)
+
+
+class Site(Protocol):
+    """What is served on a port."""
+
+    def open(self, exchange: Exchange) -> None:
+        """Answer a request, now or later."""
+
+    def refused(self, target: bytes, status: int) -> None:
+        """Take note of a request that could not be read, and was answered with ``status``."""
+
+
+class Port:
+    """What the connections of one port share: limits, the time, and who is there."""
+
+    def __init__(self, site: Site, most_body_bytes: int, most_connections: int) -> None:
+        self.site = site
+        self.most_body_bytes = most_body_bytes
+        self.most_connections = most_connections
+        self.connections: set[Connection] = set()
+        self.draining = False
+        self.now = 0.0
+        self.date = b""
+
+    def tick(self, now: float, date: bytes) -> None:
+        """Move time on, by about a second, and end what took too long."""
+        self.now, self.date = now, b"date: " + date + b"\r\n"
+        for connection in [each for each in self.connections if each.deadline < now]:
+            connection.overdue()
+
+    def close_idle(self) -> None:
+        """Close connections on which nothing is going on."""
+        for connection in list(self.connections):
+            connection.close_if_idle()
+
+
+class Connection(asyncio.Protocol):
+    """One client. Its parser calls the ``on_`` methods."""
+
+    def __init__(self, port: Port) -> None:
+        self._port = port
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport = None  # type: ignore[assignment]
+        self._waiting: deque[Exchange | Response] = deque()
+        self._current: Exchange | None = None
+        self._advancing = False
+        self._writable = True
+        self._paused = False
+        self._refused = False
+        self._ended = False
+        self._in_head = False
+        self._reading = False
+        self._head_bytes = 0
+        self._target = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._pieces: list[bytes] = []
+        self._body_bytes = 0
+        self.deadline = inf
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+        self._port.connections.add(self)
+        self.deadline = self._port.now + IDLE_SECONDS
+        if len(self._port.connections) > self._port.most_connections:
+            self._refuse(503, "this server has as many connections as it takes; try again later")
+            self._advance()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._port.connections.discard(self)
+        self._refused = True
+        self._waiting.clear()
+        current, self._current = self._current, None
+        if current and current.cancel:
+            current.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        was_in_head = self._in_head
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._refused = True  # the request was read; what follows is another protocol
+        except httptools.HttpParserCallbackError as defect:
+            logs.crash("parsing failed", defect)
+            self._refuse(500, "the runtime failed; its log says more")
+        except httptools.HttpParserError as problem:
+            self._refuse(400, f"this is not an HTTP/1.1 request: {problem}")
+        if was_in_head and self._in_head:
+            self._count_head(len(data))
+        self._advance()
+        if len(self._waiting) > MOST_PIPELINED:
+            self._pause()
+
+    def eof_received(self) -> bool:
+        """End with the client: as for most servers, one that stops writing has gone away.
+
+        Unless it stopped in the middle of a request: then it is told so.
+        """
+        self._ended = True
+        if not self._reading:
+            return False
+        self._refuse(400, f"the request was cut short after {self._body_bytes} bytes of body")
+        self._advance()
+        return True
+
+    def pause_writing(self) -> None:
+        self._writable = False
+        self.deadline = self._port.now + WRITE_SECONDS
+        self._pause()
+
+    def resume_writing(self) -> None:
+        self._writable = True
+        self.deadline = self._port.now + READ_SECONDS if self._reading else inf
+        self._rest()
+        self._advance()
+
+    def _pause(self) -> None:
+        self._paused = True
+        self._transport.pause_reading()
+
+    def _resume(self) -> None:
+        if self._writable and not self._transport.is_closing():
+            self._paused = False
+            self._transport.resume_reading()
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        self._in_head = self._reading = True
+        self._head_bytes = self._body_bytes = 0
+        self._target = b""
+        self._headers = {}
+        self._pieces = []
+        self.deadline = self._port.now + READ_SECONDS
+
+    def on_url(self, piece: bytes) -> None:
+        self._target += piece
+        if len(self._target) > MOST_TARGET_BYTES:
+            self._refuse(414, f"the request's target is longer than {MOST_TARGET_BYTES} bytes")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers[name.lower()] = value
+        self._count_head(len(name) + len(value))
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        if self._refused:
+            return
+        headers = self._headers
+        if b"host" not in headers and self._parser.get_http_version() == "1.1":
+            self._refuse(400, "the request lacks the header Host, which HTTP/1.1 demands")
+        elif int(headers.get(b"content-length", b"0")) > self._port.most_body_bytes:
+            self._refuse(413, self._too_large(headers[b"content-length"].decode()))
+        elif b"expect" in headers:
+            self._expect(headers[b"expect"])
+
+    def on_body(self, piece: bytes) -> None:
+        if self._refused:
+            return
+        self._pieces.append(piece)
+        self._body_bytes += len(piece)
+        self.deadline += len(piece) / SLOWEST_BODY
+        if self._body_bytes > self._port.most_body_bytes:
+            self._refuse(413, self._too_large(f"at least {self._body_bytes}"))
+
+    def on_message_complete(self) -> None:
+        self._reading = False
+        if self._refused:
+            return
+        self.deadline = inf
+        exchange = Exchange(self, self._parser.get_method(), self._target)
+        exchange.headers = self._headers
+        pieces = self._pieces
+        exchange.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self._pieces = []
+        exchange.keep_alive = self._parser.should_keep_alive() and not self._parser.should_upgrade()
+        self._waiting.append(exchange)
+
+    # Refusals.
+
+    def _expect(self, expectation: bytes) -> None:
+        if expectation.lower() != b"100-continue":
+            self._refuse(417, f"the expectation {expectation.decode('latin-1')!r} is not known")
+        elif self._current is None and not self._waiting:
+            self._transport.write(CONTINUE)  # otherwise the client waits a moment, then sends
+
+    def _count_head(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > MOST_HEADER_BYTES:
+            self._refuse(431, f"the request's headers are longer than {MOST_HEADER_BYTES} bytes")
+
+    def _too_large(self, came: str) -> str:
+        return f"the body has {came} bytes, the most is {self._port.most_body_bytes}"
+
+    def _refuse(self, status: int, message: str) -> None:
+        """Answer in turn that no request could be read, and read no other."""
+        if not self._refused:
+            self._refused = True
+            self._reading = False
+            self._pieces = []
+            self.deadline = inf
+            self._port.site.refused(self._target, status)
+            self._waiting.append(error(status, message))
+
+    def overdue(self) -> None:
+        """End what took too long."""
+        if self._reading and not self._refused:
+            self._refuse(408, f"the request was not complete after {READ_SECONDS:g} s")
+            self._advance()
+        elif self._refused or not self._writable or self._transport.is_closing():
+            self._transport.abort()
+        else:
+            self._transport.close()
+
+    def close_if_idle(self) -> None:
+        """Close unless a request is being read, waits or is worked on."""
+        if not (self._reading or self._current or self._waiting):
+            self._transport.close()
+
+    # Answers.
+
+    def _advance(self) -> None:
+        """Open the next request, when the one before has its answer and the client took it."""
+        if self._advancing:
+            return
+        self._advancing = True
+        while self._waiting and self._current is None and self._writable:
+            following = self._waiting.popleft()
+            if isinstance(following, Response):
+                self._send(following, b"GET", keep_alive=False)
+            else:
+                self._open(following)
+        self._advancing = False
+        if self._paused and not self._waiting:
+            self._resume()
+
+    def _open(self, exchange: Exchange) -> None:
+        self._current = exchange
+        try:
+            self._port.site.open(exchange)
+        except Exception as defect:
+            logs.crash("request failed", defect)
+            exchange.answer(error(500, "the runtime failed; its log says more"))
+
+    def answer(self, exchange: Exchange, response: Response) -> None:
+        """Send the answer of the current exchange, and go on with the next."""
+        if self._current is not exchange:
+            return
+        self._current = None
+        stay = bool(self._waiting) or not self._port.draining
+        self._send(response, exchange.method, exchange.keep_alive and stay)
+        self._advance()
+
+    def _send(self, response: Response, method: bytes, keep_alive: bool) -> None:
+        body = response.body
+        size = len(body[0]) if len(body) == 1 else sum(map(len, body))
+        head = b"%b%b%bcontent-length: %d\r\n" % (
+            _STATUS[response.status], self._port.date, response.headers, size
+        )  # fmt: skip
+        if not keep_alive:
+            head += b"connection: close\r\n"
+        elif self._parser.get_http_version() == "1.0":
+            head += b"connection: keep-alive\r\n"
+        head += b"\r\n"
+        if method == b"HEAD":
+            self._transport.write(head)
+        elif len(body) == 1 and size < 65536:
+            self._transport.write(head + body[0])
+        else:
+            self._transport.writelines((head, *body))
+        self._rest() if keep_alive else self._linger()
+
+    def _rest(self) -> None:
+        """Wait for the next request."""
+        if not (self._reading or self._current or self._refused):
+            self.deadline = self._port.now + IDLE_SECONDS
+
+    def _linger(self) -> None:
+        """Close, but let the client finish writing, so that it gets to reading."""
+        self._waiting.clear()
+        if self._ended or not self._refused:
+            self._transport.close()
+            return
+        self.deadline = self._port.now + LINGER_SECONDS
+        if self._transport.can_write_eof():
+            self._transport.write_eof()

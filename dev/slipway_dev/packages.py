@@ -1,0 +1,64 @@
+"""Commands that come as Debian packages."""
+
+import os
+import shutil
+from pathlib import Path
+
+from slipway_dev.errors import Failure
+from slipway_dev.steps import run, step
+
+PACKAGES = {
+    "bridge": "containernetworking-plugins",
+    "buildah": "buildah",
+    "conntrack": "conntrack",
+    "containerd": "containerd",
+    "debootstrap": "debootstrap",
+    "ip": "iproute2",
+    "iptables": "iptables",
+    "modprobe": "kmod",
+    "mount": "mount",
+    "nft": "nftables",
+    "nsenter": "util-linux",
+    "runc": "runc",
+    "unshare": "util-linux",
+}
+CNI_FOLDER = Path("/usr/lib/cni")
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def need(*commands: str) -> None:
+    """Make sure that commands are there, installing their packages where that is possible.
+
+    Raises:
+        Failure: some are missing and can't be installed from here.
+    """
+    missing = [command for command in commands if not _there(command)]
+    if not missing:
+        return
+    packages = sorted({PACKAGES[command] for command in missing})
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise Failure(
+            "looking for " + ", ".join(missing),
+            "not on this machine, and only root on Debian or Ubuntu can have them installed",
+            remedy="install what Debian packages as " + " ".join(packages),
+        )
+    with step("installing " + " ".join(packages)):
+        _install(packages)
+    still = [command for command in missing if not _there(command)]
+    if still:
+        raise Failure("installing " + " ".join(packages), f"still no {', '.join(still)}")
+
+
+def _there(command: str) -> bool:
+    return bool(shutil.which(command, path=f"{SYSTEM_PATH}:{CNI_FOLDER}"))
+
+
+def _install(packages: list[str]) -> None:
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    remedy = "see what `apt-get install` of them says by hand"
+    run(["apt-get", "update"], environ=quiet, remedy=remedy)
+    run(
+        ["apt-get", "install", "-y", "--no-install-recommends", *packages],
+        environ=quiet,
+        remedy=remedy,
+    )

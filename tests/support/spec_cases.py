@@ -32,10 +32,12 @@ def metric(name: str = "cpu", **target: Any) -> list[dict[str, Any]]:
     return [{"type": "Resource", "resource": {"name": name, "target": wanted}}]
 
 
-def container_metric(container: str = "serve", name: str = "cpu") -> list[dict[str, Any]]:
-    """One ContainerResource metric with a Utilization of 50."""
-    target = {"type": "Utilization", "averageUtilization": 50}
-    source = {"name": name, "container": container, "target": target}
+def container_metric(
+    container: str = "serve", name: str = "cpu", **target: Any
+) -> list[dict[str, Any]]:
+    """One ContainerResource metric, with a Utilization of 50 unless ``target`` says otherwise."""
+    wanted = target or {"type": "Utilization", "averageUtilization": 50}
+    source = {"name": name, "container": container, "target": wanted}
     return [{"type": "ContainerResource", "containerResource": source}]
 
 
@@ -245,6 +247,16 @@ REFUSED: list[tuple[Changes, str, str]] = [
         "spec.resources.limits",
         "only cpu, memory and ephemeral-storage",
     ),
+    (
+        {"spec.resources": {"requests": {"gpu": 1}}},
+        "spec.resources.requests",
+        "only cpu, memory and ephemeral-storage",
+    ),
+    (
+        {"spec.resources": {"limits": {"memory": "0Mi"}}},
+        "spec.resources.limits[memory]",
+        "Leave the resource out to set none",
+    ),
     ({"spec.resources": {"requests": {"cpu": 0}}}, "spec.resources.requests[cpu]", "above 0"),
     ({"spec.resources": {"requests": {"cpu": -1}}}, "spec.resources.requests[cpu]", "above 0"),
     (
@@ -298,6 +310,11 @@ REFUSED: list[tuple[Changes, str, str]] = [
         "values must be at most 63",
     ),
     (
+        {f"{_TEMPLATE}.nodeSelector": {"kubernetes.io arch": "amd64"}},
+        f"{_TEMPLATE}.nodeSelector",
+        "keys must be a name",
+    ),
+    (
         {f"{_TEMPLATE}.tolerations": [{"value": "x"}]},
         f"{_TEMPLATE}.tolerations[0]",
         "key must be set unless operator is Exists",
@@ -320,6 +337,11 @@ REFUSED: list[tuple[Changes, str, str]] = [
     (
         {f"{_TEMPLATE}.priorityClassName": ""},
         f"{_TEMPLATE}.priorityClassName",
+        "must be the name of a Kubernetes object",
+    ),
+    (
+        {f"{_TEMPLATE}.imagePullSecrets": [{"name": "Registry"}]},
+        f"{_TEMPLATE}.imagePullSecrets[0].name",
         "must be the name of a Kubernetes object",
     ),
     (
@@ -423,6 +445,21 @@ REFUSED: list[tuple[Changes, str, str]] = [
         autoscaled(metrics=metric(type="Utilization", averageUtilization=0)),
         f"{_METRICS}[0].resource.target.averageUtilization",
         "greater than or equal to 1",
+    ),
+    (
+        autoscaled(metrics=container_metric(type="Utilization")),
+        f"{_METRICS}[0].containerResource.target",
+        "averageUtilization must be set with type Utilization",
+    ),
+    (
+        autoscaled(metrics=container_metric(type="AverageValue")),
+        f"{_METRICS}[0].containerResource.target",
+        "averageValue must be set with type AverageValue",
+    ),
+    (
+        autoscaled(metrics=container_metric(type="AverageValue", averageValue=0)),
+        f"{_METRICS}[0].containerResource.target.averageValue",
+        "must be a quantity above 0",
     ),
     ({**autoscaled(), "spec.resources": {}}, "spec", "set that resource in spec.resources"),
     (

@@ -49,14 +49,14 @@ def act(cluster: Cluster, options: argparse.Namespace) -> None:
             cluster.up(options.nodes)
         case "down":
             cluster.down(purge=options.purge)
-        case "status":
-            print(cluster.status())
-        case "kubeconfig":
-            print(cluster.kubeconfig)
         case "load-image":
             cluster.load_image(options.image, options.archive)
         case "node":
             getattr(cluster.node(options.name), options.action)()
+        case "kubeconfig":
+            print(cluster.kubeconfig)
+        case _:
+            print(cluster.status())
 
 
 if __name__ == "__main__":

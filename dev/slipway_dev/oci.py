@@ -211,7 +211,8 @@ def _push_tree(
 
 
 def _blob(descriptor: dict[str, Any]) -> str:
-    return "blobs/" + descriptor["digest"].replace(":", "/")
+    digest: str = descriptor["digest"]
+    return f"blobs/{digest.replace(':', '/')}"
 
 
 def _member(tar: tarfile.TarFile, name: str) -> IO[bytes]:

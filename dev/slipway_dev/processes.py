@@ -122,9 +122,10 @@ class Processes:
 
     def _record(self, name: str) -> dict[str, Any] | None:
         try:
-            return json.loads(self._file(name).read_text())
+            record: dict[str, Any] = json.loads(self._file(name).read_text())
         except (FileNotFoundError, ValueError):  # cut short by a power failure
             return None
+        return record
 
 
 def end(found: Sequence[Identity], first: signal.Signals = signal.SIGTERM) -> None:

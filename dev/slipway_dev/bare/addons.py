@@ -45,8 +45,12 @@ def apply(kubectl: Kubectl, nodes: int) -> None:
         "metrics API": lambda: _metered(kubectl) >= nodes,
     }
     for name, check in checks.items():
-        if not check():
-            until(check, f"{name} answers", READY_SECONDS, lambda: _silent(name, kubectl))
+        _await(name, check, kubectl)
+
+
+def _await(name: str, check: Callable[[], bool], kubectl: Kubectl) -> None:
+    if not check():
+        until(check, f"{name} answers", READY_SECONDS, lambda: _silent(name, kubectl))
 
 
 def _dns_answers() -> bool:

@@ -79,6 +79,7 @@ class BareCluster:
             CGROUP.remove()
             network.remove()
             host.forget_rules()
+            host.unmount_below(self._folders.root)
             host.restore(self._folders.host_memory)
             if purge:
                 shutil.rmtree(self._folders.root)

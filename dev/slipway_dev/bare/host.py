@@ -75,6 +75,14 @@ def _at_least(name: str, value: str) -> bool:
     return int((SYSCTLS / name).read_text()) >= int(value)
 
 
+def unmount_below(folder: Path) -> None:
+    """Unmount what was mounted below a folder, the last one first; image engines leave theirs."""
+    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for target in reversed(mounts):
+        if folder in Path(target).parents:
+            run(["umount", "-l", target])
+
+
 def forget_rules() -> None:
     """Remove kube-proxy's and CNI's rules, and the tables that are empty without them."""
     for family, name in (("ip", "iptables"), ("ip6", "ip6tables")):

@@ -11,9 +11,10 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
-CGROUPS = "/sys/fs/cgroup"
+CGROUPS = Path("/sys/fs/cgroup")
 RESTART_SECONDS = 1.0
 
 
@@ -25,12 +26,12 @@ def main(plan: dict[str, Any]) -> None:
     for source, target in plan["binds"].items():
         mount("--bind", source, target)
     mount("-t", "tmpfs", "tmpfs", "/run")
-    for folder in ("/run/netns", "/run/lock", "/run/containerd"):
-        os.makedirs(folder)
-    keep(plan["services"], plan["logs"], plan["socket"])
+    for folder in ("netns", "lock", "containerd"):
+        Path("/run", folder).mkdir()
+    keep(plan["services"], plan["logs"], Path(plan["socket"]))
 
 
-def mount(*args: str) -> None:
+def mount(*args: str | Path) -> None:
     """Mount something, or end with the reason in the log."""
     subprocess.run(["mount", *args], check=True)
 
@@ -39,8 +40,7 @@ def mount_sys() -> None:
     """Mount /sys and the cgroup hierarchies anew, as this namespace sees them."""
     subprocess.run(["umount", "-l", "-R", "/sys"], check=True)
     mount("-t", "sysfs", "sysfs", "/sys")
-    with open("/proc/self/cgroup") as file:
-        groups = [line.rstrip("\n").split(":")[1] for line in file]
+    groups = [line.split(":")[1] for line in Path("/proc/self/cgroup").read_text().splitlines()]
     if groups == [""]:
         mount("-t", "cgroup2", "cgroup2", CGROUPS)
         delegate()
@@ -53,34 +53,29 @@ def mount_sys() -> None:
 def mount_v1(controllers: str) -> None:
     """Mount one v1 hierarchy, with a link for each of several controllers."""
     name = controllers.removeprefix("name=")
-    os.mkdir(f"{CGROUPS}/{name}")
+    folder = CGROUPS / name
+    folder.mkdir()
     options = f"none,{controllers}" if name != controllers else controllers
-    mount("-t", "cgroup", "-o", options, "cgroup", f"{CGROUPS}/{name}")
+    mount("-t", "cgroup", "-o", options, "cgroup", folder)
     for alias in name.split(",") if "," in name else ():
-        os.symlink(name, f"{CGROUPS}/{alias}")
+        (CGROUPS / alias).symlink_to(name)
 
 
 def delegate() -> None:
     """Move out of the v2 root group: a group with processes can't hand controllers down."""
-    os.mkdir(f"{CGROUPS}/init")
-    write(f"{CGROUPS}/init/cgroup.procs", str(os.getpid()))
-    with open(f"{CGROUPS}/cgroup.controllers") as file:
-        for controller in file.read().split():
-            write(f"{CGROUPS}/cgroup.subtree_control", f"+{controller}")
+    leaf = CGROUPS / "init"
+    leaf.mkdir()
+    (leaf / "cgroup.procs").write_text(str(os.getpid()))
+    for controller in (CGROUPS / "cgroup.controllers").read_text().split():
+        (CGROUPS / "cgroup.subtree_control").write_text(f"+{controller}")
 
 
-def write(path: str, text: str) -> None:
-    """Write to a kernel file."""
-    with open(path, "w") as file:
-        file.write(text)
-
-
-def keep(services: dict[str, list[str]], logs: str, socket_path: str) -> None:
+def keep(services: dict[str, list[str]], logs: str, containerd: Path) -> None:
     """Start the services, reap every orphan, and start again what ends."""
     running = {}
     for name, command in services.items():
         running[start(logs, name, command)] = name
-        while not os.path.exists(socket_path):  # containerd comes first; the rest need it
+        while not containerd.exists():  # it is the first service, and the others need it
             time.sleep(0.05)
     while True:
         pid, status = os.wait()
@@ -94,20 +89,14 @@ def keep(services: dict[str, list[str]], logs: str, socket_path: str) -> None:
 
 def start(logs: str, name: str, command: list[str]) -> int:
     """Start one service, its output appended to its log."""
+    log, flags = f"{logs}-{name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND
     actions = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-        (
-            os.POSIX_SPAWN_OPEN,
-            1,
-            f"{logs}-{name}.log",
-            os.O_WRONLY | os.O_CREAT | os.O_APPEND,
-            0o644,
-        ),
+        (os.POSIX_SPAWN_OPEN, 1, log, flags, 0o644),
         (os.POSIX_SPAWN_DUP2, 1, 2),
     ]
     return os.posix_spawnp(command[0], command, os.environ, file_actions=actions)
 
 
 if __name__ == "__main__":
-    with open(sys.argv[1]) as plan_file:
-        main(json.load(plan_file))
+    main(json.loads(Path(sys.argv[1]).read_text()))

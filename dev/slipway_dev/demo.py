@@ -66,11 +66,15 @@ def _not_ready(cluster: Cluster, failure: Failure) -> Failure:
     question = ("get", "mdeploy", "iris", f"--output=jsonpath={conditions}")
     return Failure(
         "serving the sample",
-        str(failure),
+        f"mdeploy/iris is not Ready: {_last_line(failure)}",
         log=evidence.collect(cluster, NAMESPACE, question),
         remedy=f"the operator's side: kubectl -n slipway-system logs deploy/slipway-operator\n"
         f"with KUBECONFIG={cluster.kubeconfig}",
     )
+
+
+def _last_line(failure: Failure) -> str:
+    return str(failure).splitlines()[-1].strip()
 
 
 def _table(model: Model, served: Tensors) -> str:

@@ -34,7 +34,7 @@ def deploy(cluster: Cluster) -> None:
         except Failure as failure:
             raise Failure(
                 "starting the operator",
-                str(failure),
+                str(failure).splitlines()[-1].strip(),
                 log=evidence.collect(cluster, NAMESPACE),
                 remedy="read the whole log; `make deploy` tries again",
             ) from failure

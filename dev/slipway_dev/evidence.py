@@ -38,4 +38,4 @@ def _ask(cluster: Cluster, args: tuple[str, ...]) -> str:
     try:
         return cluster.run(*args)
     except Failure as failure:
-        return str(failure)
+        return str(failure).splitlines()[-1].strip()

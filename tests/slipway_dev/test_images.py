@@ -1,3 +1,4 @@
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,11 @@ import pytest
 from slipway_dev.engines import choose
 from slipway_dev.image_context import Context
 
-PYPROJECT = '[project.scripts]\nslipway-runtime = "slipway_runtime.__main__:main"\n'
+PYPROJECT = """[project]
+version = "0.1.0"
+[project.scripts]
+slipway-runtime = "slipway_runtime.__main__:main"
+"""
 
 
 @pytest.fixture
@@ -37,11 +42,20 @@ def test_a_change_of_what_goes_into_an_image_changes_its_tag(repository: Path, n
     assert Context("runtime", repository).tag("base") != before
 
 
-def test_another_entry_point_or_base_image_changes_the_tag(repository: Path) -> None:
+def test_another_base_image_changes_the_tag(repository: Path) -> None:
+    context = Context("runtime", repository)
+
+    assert context.tag("another") != context.tag("base")
+
+
+@pytest.mark.parametrize(("old", "new"), [("__main__", "cli"), ("0.1.0", "0.2.0")])
+def test_another_entry_point_or_version_changes_the_tag(
+    repository: Path, old: str, new: str
+) -> None:
     before = Context("runtime", repository).tag("base")
 
-    assert Context("runtime", repository).tag("another") != before
-    (repository / "pyproject.toml").write_text(PYPROJECT.replace("__main__", "cli"))
+    (repository / "pyproject.toml").write_text(PYPROJECT.replace(old, new))
+
     assert Context("runtime", repository).tag("base") != before
 
 
@@ -73,6 +87,13 @@ def test_the_context_holds_source_and_a_launcher_that_anyone_may_run(repository:
     assert "from slipway_runtime.__main__ import main" in launcher.read_text()
     assert launcher.stat().st_mode & 0o555 == 0o555
     assert (folder / "source/slipway_runtime/py.typed").exists()
+
+
+def test_the_source_in_the_context_knows_its_version(repository: Path) -> None:
+    folder = Context("runtime", repository).prepare()
+
+    (found,) = distributions(name="slipway", path=[str(folder / "source")])
+    assert found.version == "0.1.0"
 
 
 def test_a_source_that_is_gone_leaves_the_context(repository: Path) -> None:

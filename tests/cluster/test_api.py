@@ -1,5 +1,6 @@
 """What a real API server makes of the CRD, the manifests and the samples."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from slipway_dev.errors import Failure
 from support.apiserver import ApiServer, RefusedError, changed
 from support.builders import DEFAULTS
 from support.crd import FILE
-from support.manifests import LOCAL, SAMPLES, base
+from support.manifests import BASE, LOCAL, SAMPLES, base
 from support.spec_cases import ACCEPTED, MINIMAL, REFUSED, Changes, autoscaled
 
 pytestmark = pytest.mark.cluster
@@ -145,3 +146,38 @@ def test_the_operators_pod_is_let_into_a_restricted_namespace(
     pod = {"apiVersion": "v1", "kind": "Pod", "spec": template["spec"]}
     pod["metadata"] = {"name": "operator", "namespace": namespace}
     cluster.run("create", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(pod))
+
+
+def allowed(cluster: Cluster, namespace: str, right: str) -> bool:
+    role, verb, resource = right.split()
+    name, _, subresource = resource.partition("/")
+    target = {"group": "slipway.dev", "resource": name, "subresource": subresource}
+    attributes = {"namespace": namespace, "verb": verb, **target}
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {"user": f"{role}er", "resourceAttributes": attributes},
+    }
+    output = ("-f", "-", "-o", "jsonpath={.status.allowed}")
+    return cluster.run("create", *output, stdin=yaml.safe_dump(review)) == "true"
+
+
+def test_whoever_may_edit_a_namespace_may_edit_its_models(cluster: Cluster, namespace: str) -> None:
+    cluster.run("apply", "--server-side", "-f", str(BASE / "user-roles.yaml"))
+    for role in ("view", "edit", "admin"):
+        cluster.run(
+            *("create", "rolebinding", role, "-n", namespace),
+            *(f"--clusterrole={role}", f"--user={role}er"),
+        )
+    given = {
+        "view list modeldeployments",
+        "edit create modeldeployments",
+        "edit patch modeldeployments/scale",
+        "admin delete modeldeployments",
+    }
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline and not all(allowed(cluster, namespace, r) for r in given):
+        time.sleep(0.2)
+    assert not [right for right in given if not allowed(cluster, namespace, right)]
+    kept = {"view patch modeldeployments", "edit patch modeldeployments/status"}
+    assert not [right for right in kept if allowed(cluster, namespace, right)]

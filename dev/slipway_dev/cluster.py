@@ -129,7 +129,7 @@ def find(environ: Mapping[str, str] = os.environ, context: str | None = None) ->
     ======================================  ======================================
 
     Args:
-        environ: `KUBECONFIG`, `SLIPWAY_CONTEXT` and `SLIPWAY_DEV_STATE` are read from it.
+        environ: `PATH`, `KUBECONFIG`, `SLIPWAY_CONTEXT` and the like are read from it.
         context: the context in `KUBECONFIG` that may be touched, before `SLIPWAY_CONTEXT`.
 
     Raises:
@@ -138,4 +138,4 @@ def find(environ: Mapping[str, str] = os.environ, context: str | None = None) ->
     named = named_kubeconfig(environ, context)
     if named:
         return NamedCluster(named)
-    return KindCluster(environ) if kind_answers() else BareCluster(environ)
+    return KindCluster(environ) if kind_answers(environ) else BareCluster(environ)

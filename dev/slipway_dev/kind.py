@@ -17,13 +17,15 @@ DOCKER_SECONDS = 10
 METRICS_IMAGE = "registry.k8s.io/metrics-server/metrics-server:v0.7.2"
 
 
-def kind_answers() -> bool:
+def kind_answers(environ: Mapping[str, str]) -> bool:
     """Whether kind is installed and a Docker engine answers."""
-    if not (shutil.which("kind") and shutil.which("docker")):
+    kind, docker = (shutil.which(name, path=environ.get("PATH")) for name in ("kind", "docker"))
+    if not (kind and docker):
         return False
     try:
         asked = subprocess.run(
-            ["docker", "version", "--format={{.Server.Version}}"],
+            [docker, "version", "--format={{.Server.Version}}"],
+            env=environ,
             capture_output=True,
             timeout=DOCKER_SECONDS,
             check=False,

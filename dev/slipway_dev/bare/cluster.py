@@ -73,7 +73,7 @@ class BareCluster:
         preflight.check_machine(sys.platform, os.geteuid())
         with alone(self._folders.root):
             for address in ALL_NODES:
-                self._node(address).remove()
+                self._node(address).kill()
             self._control_plane.stop()
             end(identify_all(CGROUP.pids()))
             CGROUP.remove()

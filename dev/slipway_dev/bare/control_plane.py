@@ -161,6 +161,7 @@ class ControlPlane:
             f"--cluster-signing-key-file={pki / 'ca.key'}",
             f"--service-account-private-key-file={pki / 'sa.key'}",
             "--use-service-account-credentials=true",
+            f"--flex-volume-plugin-dir={self.folders.root / 'volumeplugins'}",  # not in /usr
             "--leader-elect=false",
             "--kube-api-qps=200",
             "--kube-api-burst=400",

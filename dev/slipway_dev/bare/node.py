@@ -64,12 +64,11 @@ class BareNode:
         """Start it without waiting for Ready; False when it had power already."""
         network.make_cable(self.address)
         plan = self._write_config()
-        cgroup = Cgroup(self.address.scope)
-        cgroup.make()
-        command = cgroup.wrap(_in_namespaces(self.address, plan))
+        command = self._cgroup.wrap(_in_namespaces(self.address, plan))
         if self.processes.runs(self.name, command):
             return False
-        self._kill()
+        self.kill()
+        self._cgroup.make()
         self.processes.start(self.name, command)
         return True
 
@@ -99,7 +98,7 @@ class BareNode:
     def off(self) -> None:
         """Cut the power."""
         network.unplug(self.address)
-        self._kill()
+        self.kill()
 
     def on(self) -> None:
         """Give power and network again."""
@@ -119,14 +118,18 @@ class BareNode:
         """Whether it has power."""
         return self.processes.find(self.name) is not None
 
-    def remove(self) -> None:
-        """Stop it and take its cgroup away; the disk stays."""
-        self._kill()
-        Cgroup(self.address.scope).remove()
+    def kill(self) -> None:
+        """End every process of it; what a reboot clears goes too.
 
-    def _kill(self) -> None:
+        A kubelet spends 3 s on each dead container whose cgroup it finds when it starts.
+        """
         self.processes.stop([self.name], first=signal.SIGKILL)
-        end(identify_all(Cgroup(self.address.scope).pids()), first=signal.SIGKILL)
+        end(identify_all(self._cgroup.pids()), first=signal.SIGKILL)
+        self._cgroup.remove()
+
+    @property
+    def _cgroup(self) -> Cgroup:
+        return Cgroup(self.address.scope)
 
     def _log(self, service: str = "") -> Path:
         return self.processes.log(f"{self.name}-{service}" if service else self.name)

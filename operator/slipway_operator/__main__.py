@@ -25,6 +25,8 @@ from slipway_operator.settings import Settings
 from slipway_operator.signals import PodSignals
 
 LIVENESS = "http://0.0.0.0:8080/healthz"
+IDENTITY: Any = "slipway-operator"
+"""Named here, because kopf would ask for a user name, and user 65532 has none."""
 
 log = logging.getLogger("slipway_operator")
 
@@ -56,6 +58,7 @@ async def operate(settings: Settings) -> None:
             await kopf.operator(
                 registry=registry,
                 settings=options,
+                identity=IDENTITY,
                 standalone=True,
                 clusterwide=True,
                 liveness_endpoint=LIVENESS,

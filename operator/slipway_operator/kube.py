@@ -1,9 +1,11 @@
 """One API server: requests and server-side apply over plain dicts. It decides nothing."""
 
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import aiohttp
 from kubernetes.aio.client import ApiClient
 from kubernetes.aio.dynamic import DynamicClient
 from kubernetes.aio.dynamic.exceptions import DynamicApiError
@@ -13,7 +15,7 @@ from slipway_operator.core import names
 from slipway_operator.core.diagnose import Fault
 from slipway_operator.core.events import Event
 from slipway_operator.core.manifest import EVENT, MODEL, OWNED, POD, Kind, Manifest, digest
-from slipway_operator.ports import BlockedError, Ref
+from slipway_operator.ports import ApiError, BlockedError, Ref
 
 PAGE = 500
 TIMEOUT_SECONDS = 20
@@ -40,7 +42,7 @@ class KubeCluster:
         """Get the present state of an object."""
         try:
             return await self._send("get", path(manifest))
-        except DynamicApiError as error:
+        except ApiError as error:
             if error.status == 404:
                 return None
             raise
@@ -58,7 +60,7 @@ class KubeCluster:
         """Server-side apply one whole object."""
         try:
             await self._apply(path(manifest), manifest, names.FIELD_MANAGER)
-        except DynamicApiError as error:
+        except ApiError as error:
             if error.status in REFUSED:
                 raise BlockedError(_refusal(manifest, error)) from error
             raise
@@ -80,7 +82,7 @@ class KubeCluster:
         options = {"preconditions": known, "propagationPolicy": "Background"}
         try:
             await self._send("delete", path(child), body=options)
-        except DynamicApiError as error:
+        except ApiError as error:
             if error.status != 404:
                 raise
         self._cache.drop(KINDS[child["kind"]], child)
@@ -101,7 +103,7 @@ class KubeCluster:
         body = _event(model, event, now)
         try:
             await self._send("post", collection(EVENT, model["metadata"]["namespace"]), body=body)
-        except DynamicApiError as error:
+        except ApiError as error:
             if error.status != 409:
                 raise
 
@@ -133,16 +135,23 @@ class KubeCluster:
         self._cache.put(KINDS[written["kind"]], written)
 
     async def _send(self, method: str, url: str, **params: Any) -> Manifest:
-        response = await self._dynamic.request(
-            method,
-            url,
-            serialize=False,
-            query_params=[],
-            _request_timeout=TIMEOUT_SECONDS,
-            **params,
-        )
+        options = {"serialize": False, "query_params": [], "_request_timeout": TIMEOUT_SECONDS}
+        try:
+            response = await self._dynamic.request(method, url, **options, **params)
+        except DynamicApiError as error:
+            raise ApiError(error.status, _message(error)) from None
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise ApiError(0, f"{method} {url}: {error or type(error).__name__}") from None
         answer: Manifest = await response.json()
         return answer
+
+
+def _message(error: DynamicApiError) -> str:
+    """Read the message of a Status object; whatever else came is quoted, at most 500 characters."""
+    try:
+        return str(json.loads(error.body)["message"])
+    except (ValueError, KeyError, TypeError):
+        return str(error.body or error.reason)[:500]
 
 
 def collection(kind: Kind, namespace: str | None) -> str:
@@ -158,11 +167,11 @@ def path(manifest: Manifest) -> str:
     return f"{collection(kind, metadata['namespace'])}/{metadata['name']}"
 
 
-def _refusal(manifest: Manifest, error: DynamicApiError) -> Fault:
+def _refusal(manifest: Manifest, error: ApiError) -> Fault:
     what = f"{manifest['kind']} {manifest['metadata']['name']}"
     return Fault(
         reason="ManifestRefused",
-        message=f"the API server refuses {what}: {error.summary()}",
+        message=f"the API server refuses {what}: {error.message}",
         hint="Correct the field of the spec that it names.",
         final=True,
     )

@@ -25,6 +25,15 @@ class BlockedError(Exception):
         self.fault = fault
 
 
+class ApiError(Exception):
+    """The API server did not do what it was asked; another try may succeed."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"{message} (status {status})")
+        self.status = status
+        self.message = message
+
+
 class Cluster(Protocol):
     """What is known of one API server, and writes to it.
 

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from slipway_operator.ports import Ref
+from slipway_operator.ports import ApiError, Ref
 
 Work = Callable[[Ref], Awaitable[timedelta | None]]
 
@@ -72,15 +72,21 @@ class Queue:
         try:
             async with asyncio.timeout(PASS_TIMEOUT):
                 again = await self._work(ref)
+        except ApiError as error:
+            log.warning("%s/%s: %s; again in %.1f s", *ref, error, self._retry(ref))
+            return
         except Exception:
-            failures = self._failures[ref] = self._failures.get(ref, 0) + 1
-            delay = min(FIRST_RETRY * 2 ** min(failures - 1, 16), LAST_RETRY)
-            log.exception("%s/%s: the pass failed; again in %.1f s", *ref, delay)
-            self.add_after(ref, delay)
+            log.exception("%s/%s: the pass failed; again in %.1f s", *ref, self._retry(ref))
             return
         self._failures.pop(ref, None)
         if again is not None:
             self.add_after(ref, again.total_seconds())
+
+    def _retry(self, ref: Ref) -> float:
+        failures = self._failures[ref] = self._failures.get(ref, 0) + 1
+        delay = min(FIRST_RETRY * 2 ** min(failures - 1, 16), LAST_RETRY)
+        self.add_after(ref, delay)
+        return delay
 
     def _cancel(self, ref: Ref) -> None:
         timer = self._timers.pop(ref, None)

@@ -3,11 +3,12 @@
 The answer of the cluster is shown beside what onnxruntime and scikit-learn say on this machine.
 """
 
+import json
 import sys
 from pathlib import Path
 
-import numpy as np
 import onnxruntime
+import yaml
 
 from fixtures.model import Model, Tensors
 from fixtures.trained import iris
@@ -20,7 +21,7 @@ from slipway_dev.steps import say, step
 NAMESPACE = "slipway-demo"
 SAMPLE = Path(__file__).parents[2] / "manifests" / "samples" / "iris.yaml"
 KINDS = ("setosa", "versicolor", "virginica")
-ROWS = (0, 70, 149)
+ROWS = (0, 50, 149)
 PATIENCE = "180s"
 
 
@@ -31,9 +32,9 @@ def demo(cluster: Cluster) -> None:
         Failure: a step failed, or the cluster predicts something else than scikit-learn.
     """
     cluster.up()
-    deploy(cluster)
+    names = deploy(cluster)
     model = iris()
-    _serve(cluster, model)
+    _serve(cluster, model, names["runtime"])
     with step("ask the model in the cluster"), ask.forwarded(cluster, NAMESPACE, "iris") as url:
         served = ask.infer(f"{url}/v2/models/iris/infer", model.ask(*ROWS))
     print(_table(model, served))
@@ -44,8 +45,13 @@ def demo(cluster: Cluster) -> None:
     say("done; `make demo-down` removes all of it")
 
 
-def _serve(cluster: Cluster, model: Model) -> None:
-    """Apply the sample and wait for it as a pipeline would."""
+def _serve(cluster: Cluster, model: Model, runtime: str) -> None:
+    """Apply the sample and wait for it as a pipeline would.
+
+    The runtime's image is named, for a revision that exists keeps the one that it was born with.
+    """
+    sample = yaml.safe_load(SAMPLE.read_text())
+    sample["spec"]["runtime"] = {"image": runtime}
     kubectl = ("--namespace", NAMESPACE)
     apply = ("apply", "--server-side", "--filename=-")
     as_yaml = ("--dry-run=client", "--output=yaml")
@@ -53,7 +59,7 @@ def _serve(cluster: Cluster, model: Model) -> None:
         cluster.run(*apply, stdin=cluster.run("create", "namespace", NAMESPACE, *as_yaml))
         source = ("configmap", "iris-model", f"--from-file=model.onnx={model.path}")
         cluster.run(*kubectl, *apply, stdin=cluster.run("create", *source, *as_yaml))
-        cluster.run(*kubectl, *apply, stdin=SAMPLE.read_text())
+        cluster.run(*kubectl, *apply, stdin=json.dumps(sample))
         try:
             ready = ("wait", "--for=condition=Ready", "mdeploy/iris", f"--timeout={PATIENCE}")
             cluster.run(*kubectl, *ready)
@@ -84,16 +90,16 @@ def _table(model: Model, served: Tensors) -> str:
     local = dict(zip(names, session.run(names, dict(model.ask(*ROWS))), strict=True))
     expected = {name: answers[list(ROWS)] for name, answers in model.expected.items()}
     columns = {"in the cluster": served, "onnxruntime here": local, "scikit-learn here": expected}
-    lines = ["flower  " + "".join(f"{title:32}" for title in columns)]
+    lines = ["flower  " + "".join(f"{title:34}" for title in columns)]
     for index, row in enumerate(ROWS):
         answers = (_answer(column, index) for column in columns.values())
-        lines.append(f"{row:<8}" + "".join(f"{answer:32}" for answer in answers))
+        lines.append(f"{row:<8}" + "".join(f"{answer:34}" for answer in answers))
     return "\n" + "\n".join(line.rstrip() for line in lines)
 
 
 def _answer(outputs: Tensors, index: int) -> str:
-    shown = np.array2string(outputs["probabilities"][index], precision=4, floatmode="fixed")
-    return f"{KINDS[int(outputs['label'][index])]} {shown}"
+    probabilities = " ".join(f"{share:.4f}" for share in outputs["probabilities"][index])
+    return f"{KINDS[int(outputs['label'][index])]} {probabilities}"
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ class Repository:
         """
         registry, slash, rest = image.partition("/")
         name, colon, tag = rest.rpartition(":")
-        if not (slash and colon and name and tag):
+        if not (registry and slash and name and colon and tag):
             raise Failure(f"reading image name {image!r}", "expected REGISTRY/NAME:TAG")
         return cls(registry, name), tag
 

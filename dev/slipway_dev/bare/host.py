@@ -87,11 +87,16 @@ def forget_rules() -> None:
     """Remove kube-proxy's and CNI's rules, and the tables that are empty without them."""
     for family, name in (("ip", "iptables"), ("ip6", "ip6tables")):
         rules = run([f"{name}-save"]).splitlines()
-        kept = [line for line in rules if "KUBE-" not in line and "CNI-" not in line]
+        kept = without_ours(rules)
         if kept != rules:
             run([f"{name}-restore"], stdin="\n".join(kept) + "\n")
         if "nf_tables" in run([name, "--version"]):
             _drop_empty_tables(family, kept)
+
+
+def without_ours(rules: list[str]) -> list[str]:
+    """Leave kube-proxy's and CNI's chains and the jumps to them out of a saved rule set."""
+    return [line for line in rules if "KUBE-" not in line and "CNI-" not in line]
 
 
 def _drop_empty_tables(family: str, rules: list[str]) -> None:

@@ -1,6 +1,7 @@
 """One API server: requests and server-side apply over plain dicts. It decides nothing."""
 
 import json
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -19,8 +20,12 @@ from slipway_operator.ports import ApiError, BlockedError, Ref
 
 PAGE = 500
 TIMEOUT_SECONDS = 20
+log = logging.getLogger(__name__)
+
 KINDS = {kind.kind: kind for kind in (MODEL, *OWNED)}
 REFUSED = frozenset({400, 422})
+ENDING = "because it is being terminated"
+"""What the API server says of a namespace that is being deleted, with status 403."""
 
 
 class KubeCluster:
@@ -61,7 +66,7 @@ class KubeCluster:
         try:
             await self._apply(path(manifest), manifest, names.FIELD_MANAGER)
         except ApiError as error:
-            if error.status in REFUSED:
+            if error.status in REFUSED or ENDING in error.message:
                 raise BlockedError(_refusal(manifest, error)) from error
             raise
 
@@ -99,13 +104,16 @@ class KubeCluster:
         await self._apply(f"{path(model)}/status", body, names.FIELD_MANAGER)
 
     async def tell(self, model: Manifest, event: Event, now: datetime) -> None:
-        """Post an Event; its name is made of what it says, so that it is posted once."""
+        """Post an Event; its name is made of what it says, so that it is posted once.
+
+        A person told twice or not at all is no reason to stop: failures are logged.
+        """
         body = _event(model, event, now)
         try:
             await self._send("post", collection(EVENT, model["metadata"]["namespace"]), body=body)
         except ApiError as error:
             if error.status != 409:
-                raise
+                log.warning("event %s on %s: %s", event.reason, path(model), error)
 
     async def everything(self, kind: Kind) -> tuple[list[Manifest], int]:
         """List all objects of a kind that are ours, and the version that the list is as of."""

@@ -84,7 +84,7 @@ class Queue:
 
     def _retry(self, ref: Ref) -> float:
         failures = self._failures[ref] = self._failures.get(ref, 0) + 1
-        delay = min(FIRST_RETRY * 2 ** min(failures - 1, 16), LAST_RETRY)
+        delay = min(FIRST_RETRY * 2.0 ** min(failures - 1, 16), LAST_RETRY)
         self.add_after(ref, delay)
         return delay
 

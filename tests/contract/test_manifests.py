@@ -41,9 +41,8 @@ def test_the_operator_may_do_what_it_does_and_nothing_else() -> None:
         (group, f"{MODEL.plural}/status"): {"get", "patch"},
         (group, f"{MODEL.plural}/finalizers"): {"update"},
         **{right(kind): WRITE for kind in OWNED},
-        right(POD): {"get", "list"},
-        ("", EVENT.plural): {"create"},
-        right(EVENT): {"create", "patch"},
+        right(POD): {"list"},
+        right(EVENT): {"create"},
     }
 
 

@@ -128,12 +128,17 @@ def crashing(pod: Pod) -> Fault | None:
     return Fault(
         reason="Crashing",
         message=f"container {ended.name} ended with exit code {ended.exit_code}"
-        f" ({ended.restarts} restarts): {ended.message.strip() or 'it left no message'}",
+        f" ({ended.restarts} restarts): {_last_line(ended.message)}",
         hint=f"kubectl logs {pod.name} -c {ended.name} --previous",
         pod=pod.name,
         container=ended.name,
         exit_code=ended.exit_code,
     )
+
+
+def _last_line(message: str) -> str:
+    """Pick the line that says most: of a traceback or a log it is the last one."""
+    return (message.strip().splitlines() or ["it left no message"])[-1]
 
 
 def _ended(pod: Pod, test: Callable[[Container], bool]) -> Container | None:

@@ -69,8 +69,10 @@ def covers(live: Any, desired: Any) -> bool:
 
 
 def _covers_key(name: str, live: Any, desired: Any) -> bool:
-    if live is None and desired in ({}, [], None):
+    if live is None and desired in ({}, [], None, ""):
         return True
+    if name == "averageValue" and isinstance(live, str):
+        return quantity(live) == quantity(desired)
     if name in {"requests", "limits"} and isinstance(live, dict) and isinstance(desired, dict):
         return {k: quantity(v) for k, v in live.items()}.items() >= {
             k: quantity(v) for k, v in desired.items()

@@ -99,7 +99,7 @@ def _fault(revision: Revision, role: Role, plan: Plan) -> Fault | None:
 def _failure(fault: Fault) -> dict[str, Any]:
     entry: dict[str, Any] = {"reason": fault.reason, "message": fault.message[:MESSAGE_LIMIT]}
     optional = {
-        "hint": fault.hint or None,
+        "hint": fault.hint[:MESSAGE_LIMIT] or None,
         "pod": fault.pod,
         "container": fault.container,
         "exitCode": fault.exit_code,

@@ -1,0 +1,143 @@
+"""The operator may be dead, restarted, or worked against; users and the garbage collector agree."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from fixtures.trained import iris
+from slipway_dev.cluster import Cluster
+from support.workplace import Object, Workplace, a_model_deployment
+
+pytestmark = pytest.mark.cluster
+
+OPERATOR = ("--namespace=slipway-system", "deployment/slipway-operator")
+ACCOUNT = "system:serviceaccount:slipway-system:slipway-operator"
+
+
+@contextmanager
+def no_operator(cluster: Cluster) -> Iterator[None]:
+    namespace, deployment = OPERATOR
+    cluster.run(namespace, "scale", deployment, "--replicas=0")
+    gone = ("wait", "--for=delete", "pod", "--selector=app.kubernetes.io/name=slipway-operator")
+    cluster.run(namespace, *gone, "--timeout=60s")
+    try:
+        yield
+    finally:
+        cluster.run(namespace, "scale", deployment, "--replicas=1")
+        cluster.run(namespace, "rollout", "status", deployment, "--timeout=120s")
+
+
+def serve(workplace: Workplace, replicas: int = 2) -> str:
+    """Serve iris and return its revision, once its status has come to rest."""
+    workplace.provide(iris())
+    workplace.apply(a_model_deployment(replicas=replicas))
+    workplace.wait("iris")
+    workplace.until(
+        "status is complete",
+        lambda: workplace.condition("iris", "ModelFetched")["status"] == "True",
+    )
+    revision: str = workplace.get("mdeploy", "iris")["status"]["stableRevision"]
+    return revision
+
+
+def test_what_is_deleted_while_the_operator_is_down_is_gone_with_all_its_children(
+    workplace: Workplace, slipway: Cluster
+) -> None:
+    serve(workplace)
+    with no_operator(slipway):
+        workplace.kubectl("delete", "mdeploy", "iris", "--timeout=60s")
+        ours = "app.kubernetes.io/managed-by=slipway"
+        kinds = "deployment,service,serviceaccount,pdb,hpa,controllerrevision,pod,configmap"
+        workplace.until("everything is gone", lambda: not workplace.find(kinds, ours), 90)
+
+
+def test_serving_goes_on_while_the_operator_is_down(workplace: Workplace, slipway: Cluster) -> None:
+    serve(workplace)
+    model = iris()
+    with no_operator(slipway):
+        victim = workplace.find("pod", "slipway.dev/model=iris")[0]["metadata"]["name"]
+        workplace.kubectl("delete", "pod", victim)
+        assert model.wrong(workplace.predict("iris", model.ask(1)), 1) == []
+
+
+def writes(cluster: Cluster) -> list[Object]:
+    """List the operator's write requests from the API server's audit log."""
+    if cluster.audit_log is None:
+        pytest.fail("this cluster has no audit log: the operator's writes can't be counted")
+    entries = map(json.loads, cluster.audit_log.read_text().splitlines())
+    return [e for e in entries if e.get("user", {}).get("username") == ACCOUNT]
+
+
+def test_an_operator_that_restarts_writes_nothing(workplace: Workplace, slipway: Cluster) -> None:
+    serve(workplace)
+    workplace.apply(a_model_deployment("second", autoscaling={"minReplicas": 1, "maxReplicas": 2}))
+    workplace.wait("second")
+    workplace.until(
+        "the HPA has its first reading",
+        lambda: workplace.condition("second", "ScalingActive")["status"] == "True",
+        120,
+    )
+    with no_operator(slipway):
+        before = len(writes(slipway))
+        assert before > 0
+    time.sleep(10)
+    mine = [
+        w for w in writes(slipway)[before:] if w["objectRef"]["namespace"] == workplace.namespace
+    ]
+    assert [(w["verb"], w["objectRef"]["resource"]) for w in mine] == []
+
+
+@pytest.mark.parametrize(
+    "kind", ["deployment", "service", "configmap", "serviceaccount", "pdb", "controllerrevision"]
+)
+def test_a_deleted_child_comes_back(workplace: Workplace, kind: str) -> None:
+    revision = serve(workplace)
+    name = revision if kind in {"deployment", "configmap", "controllerrevision"} else "iris"
+    was = workplace.get(kind, name)["metadata"]["uid"]
+    workplace.kubectl("delete", kind, name, "--wait=false")
+
+    def back() -> bool:
+        return (
+            not workplace.gone(kind, name) and workplace.get(kind, name)["metadata"]["uid"] != was
+        )
+
+    workplace.until(f"the {kind} is back", back)
+    workplace.wait("iris")
+
+
+def test_an_edited_child_is_put_back_and_an_event_says_so(workplace: Workplace) -> None:
+    revision = serve(workplace)
+    workplace.kubectl("set", "image", f"deployment/{revision}", "serve=x.example/elses:image")
+    workplace.kubectl("patch", "service", "iris", '--patch={"spec":{"ports":[{"port":81}]}}')
+
+    def healed() -> bool:
+        template = workplace.get("deployment", revision)["spec"]["template"]["spec"]
+        return "elses" not in template["containers"][0]["image"]
+
+    workplace.until("the image is ours again", healed)
+    workplace.wait("iris")
+    reasons = {event["reason"] for event in workplace.find("event")}
+    assert "Repaired" in reasons
+
+
+def test_somebody_elses_service_is_not_taken_over(workplace: Workplace) -> None:
+    workplace.provide(iris())
+    workplace.kubectl("create", "service", "clusterip", "iris", "--tcp=80:80")
+    theirs = workplace.get("service", "iris")["spec"]
+    workplace.apply(a_model_deployment())
+    workplace.until(
+        "status names the collision",
+        lambda: workplace.condition("iris", "Stalled").get("reason") == "NameCollision",
+    )
+    assert workplace.get("service", "iris")["spec"] == theirs
+    workplace.kubectl("delete", "service", "iris")
+    workplace.wait("iris")
+
+
+def test_events_tell_the_story_once(workplace: Workplace) -> None:
+    serve(workplace)
+    told = [e for e in workplace.find("event") if e["involvedObject"]["kind"] == "ModelDeployment"]
+    assert sorted(e["reason"] for e in told) == ["Available", "Promoted", "RevisionCreated"]

@@ -152,7 +152,10 @@ class Batcher:
             outcome, seconds = self._timed(job)
             with self._wakeup:
                 self._idle += 1
-            self._loop.call_soon_threadsafe(self._finish, job, outcome, seconds)
+            try:
+                self._loop.call_soon_threadsafe(self._finish, job, outcome, seconds)
+            except RuntimeError:
+                return  # the loop has ended, and with it whoever waited for the answer
 
     def _next(self) -> Job | None:
         """Wait for a job that somebody still waits for; None when there will be none."""

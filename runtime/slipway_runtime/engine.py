@@ -18,6 +18,11 @@ from slipway_runtime.tensors import Array
 VERSION: str = ort.__version__
 PROVIDER = "CPUExecutionProvider"
 
+SILENT = 4
+"""Errors come to us as exceptions; onnxruntime would also write them to stderr, in its own form."""
+
+ort.set_default_logger_severity(SILENT)
+
 _LEVELS = {
     "Disabled": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
     "Basic": ort.GraphOptimizationLevel.ORT_ENABLE_BASIC,
@@ -135,7 +140,7 @@ def _options(tuning: Tuning) -> Any:
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = _LEVELS[tuning.level]
-    options.log_severity_level = 3  # errors come to us as exceptions
+    options.log_severity_level = SILENT
     for key, value in (_QUIET | dict(tuning.entries)).items():
         options.add_session_config_entry(key, value)
     return options

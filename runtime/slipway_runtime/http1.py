@@ -110,6 +110,16 @@ class Port:
             connection.close_if_idle()
 
 
+def _without_offer(exchange: Exchange) -> bytes:
+    """Write a request's head again, without its offer of another protocol."""
+    options = exchange.headers.pop(b"connection", b"").lower()
+    exchange.headers.pop(b"upgrade", None)
+    if b"close" in options:
+        exchange.headers[b"connection"] = b"close"
+    lines = [b"%b: %b" % pair for pair in exchange.headers.items()]
+    return b"\r\n".join([exchange.method + b" " + exchange.target + b" HTTP/1.1", *lines, b"\r\n"])
+
+
 class Connection(asyncio.Protocol):
     """One client. Its parser calls the ``on_`` methods."""
 
@@ -127,6 +137,7 @@ class Connection(asyncio.Protocol):
         self._in_head = False
         self._reading = False
         self._head_bytes = 0
+        self._unread_bytes = 0
         self._target = b""
         self._headers: dict[bytes, bytes] = {}
         self._pieces: list[bytes] = []
@@ -154,21 +165,37 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
-        was_in_head = self._in_head
+        before = len(self._waiting)
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refused = True  # the request was read; what follows is another protocol
+            self._feed(data)
         except httptools.HttpParserCallbackError as defect:
             logs.crash("parsing failed", defect)
             self._refuse(500, "the runtime failed; its log says more")
         except httptools.HttpParserError as problem:
             self._refuse(400, f"this is not an HTTP/1.1 request: {problem}")
-        if was_in_head and self._in_head:
-            self._count_head(len(data))
+        if self._in_head and len(self._waiting) == before:
+            self._unread_bytes += len(data)  # all of it belongs to a head that has not ended
+            self._check_head(self._unread_bytes)
         self._advance()
         if len(self._waiting) > MOST_PIPELINED:
             self._pause()
+
+    def _feed(self, data: bytes) -> None:
+        """Parse, without any upgrade that is offered, as HTTP allows.
+
+        The parser takes what follows such a request's head for another protocol, although it is
+        the body: so it gets the head once more, without the offer.
+        """
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            offered = self._waiting[-1]
+            if self._refused or isinstance(offered, Response) or offered.method == b"CONNECT":
+                self._refused = True
+                return
+            self._waiting.pop()
+            self._parser = httptools.HttpRequestParser(self)
+            self._feed(_without_offer(offered) + data[upgrade.args[0] :])
 
     def eof_received(self) -> bool:
         """End with the client: as for most servers, one that stops writing has gone away.
@@ -206,7 +233,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._in_head = self._reading = True
-        self._head_bytes = self._body_bytes = 0
+        self._head_bytes = self._unread_bytes = self._body_bytes = 0
         self._target = b""
         self._headers = {}
         self._pieces = []
@@ -219,7 +246,8 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers[name.lower()] = value
-        self._count_head(len(name) + len(value))
+        self._head_bytes += len(name) + len(value)
+        self._check_head(self._head_bytes)
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -263,9 +291,8 @@ class Connection(asyncio.Protocol):
         elif self._current is None and not self._waiting:
             self._transport.write(CONTINUE)  # otherwise the client waits a moment, then sends
 
-    def _count_head(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > MOST_HEADER_BYTES:
+    def _check_head(self, size: int) -> None:
+        if size > MOST_HEADER_BYTES:
             self._refuse(431, f"the request's headers are longer than {MOST_HEADER_BYTES} bytes")
 
     def _too_large(self, came: str) -> str:
@@ -351,7 +378,7 @@ class Connection(asyncio.Protocol):
 
     def _rest(self) -> None:
         """Wait for the next request."""
-        if not (self._reading or self._current or self._refused):
+        if self._writable and not (self._reading or self._current or self._refused):
             self.deadline = self._port.now + IDLE_SECONDS
 
     def _linger(self) -> None:

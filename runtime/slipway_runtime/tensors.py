@@ -108,7 +108,8 @@ def from_json(spec: TensorSpec, shape: list[int], raw: Buffer) -> Array:
         )
     count = check_shape(spec, shape)
     depth = _depth(raw)
-    if depth not in (1, len(shape)):
+    shallow = not count and depth < len(shape)  # an empty list has nothing to nest in it
+    if depth not in (1, len(shape)) and not shallow:
         raise InvalidRequestError(
             f"input {spec}: data is nested {depth} deep; expected a flat list or the "
             f"{len(shape)} levels of shape {shape}"

@@ -1,0 +1,118 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from sklearn.linear_model import LogisticRegression
+
+from fixtures import broken
+from slipway_runtime.datatypes import DATATYPES, Datatype
+from slipway_runtime.engine import Engine, Tuning
+from slipway_runtime.errors import Fault, InvalidRequestError, Kind, Reason, RequestError
+from support.onnx_models import a_model, a_tensor, arithmetic, identity, lookup, written
+
+
+def load(model: onnx.ModelProto, directory: Path) -> Engine:
+    return Engine.load(written(model, directory / "model.onnx"), Tuning(1))
+
+
+@pytest.mark.parametrize("datatype", DATATYPES, ids=lambda datatype: datatype.name)
+def test_every_type_of_the_protocol_goes_in_and_out(datatype: Datatype, tmp_path: Path) -> None:
+    engine = load(identity(datatype.name), tmp_path)
+    given = np.array([["a", "é", ""]] if datatype.name == "BYTES" else [[0, 1, 1]], datatype.dtype)
+    (answer,) = engine.run({"x": given}, ["y"])
+    assert engine.signature.inputs["x"].datatype == datatype
+    assert answer.dtype == given.dtype
+    assert answer.tolist() == given.tolist()
+
+
+def test_outputs_come_in_the_order_asked_for(tmp_path: Path) -> None:
+    engine = load(arithmetic(), tmp_path)
+    feed = {"a": np.array([3], np.float32), "b": np.array([1], np.float32)}
+    assert [a.tolist() for a in engine.run(feed, ["difference", "sum"])] == [[2], [4]]
+
+
+@pytest.mark.parametrize("datatype", DATATYPES, ids=lambda datatype: datatype.name)
+def test_the_smallest_input_is_one_that_the_model_takes(datatype: Datatype, tmp_path: Path) -> None:
+    engine = load(identity(datatype.name, ["N", 2, "M"]), tmp_path)
+    (answer,) = engine.run(engine.smallest(), ["y"])
+    assert answer.shape == (1, 2, 1)
+
+
+def test_dimensions_without_a_size_are_free(tmp_path: Path) -> None:
+    engine = load(identity(shape=["N", 2]), tmp_path)
+    assert engine.signature.inputs["x"].shape == (-1, 2)
+
+
+def test_an_input_at_which_the_model_stops_is_the_callers_fault(tmp_path: Path) -> None:
+    engine = load(lookup(), tmp_path)
+    with pytest.raises(InvalidRequestError, match="out of data bounds"):
+        engine.run({"x": np.array([7])}, ["y"])
+
+
+def test_a_model_that_has_never_worked_is_not_the_callers_fault(tmp_path: Path) -> None:
+    node = helper.make_node("Reshape", ["x", "to"], ["y"])
+    to = helper.make_tensor("to", TensorProto.INT64, [1], [7])
+    ends = a_tensor("x", "FP32", ["N"]), a_tensor("y", "FP32", ["M"])
+    engine = load(a_model([node], [ends[0]], [ends[1]], [to]), tmp_path)
+    with pytest.raises(RequestError) as first:
+        engine.run({"x": np.ones(3, np.float32)}, ["y"])
+    assert first.value.kind is Kind.INTERNAL
+    engine.run({"x": np.ones(7, np.float32)}, ["y"])
+    with pytest.raises(InvalidRequestError):
+        engine.run({"x": np.ones(3, np.float32)}, ["y"])
+
+
+def test_a_classifier_with_zipmap_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    from skl2onnx import to_onnx  # noqa: PLC0415 - takes seconds
+
+    rows = np.array([[0.0], [1.0]], np.float32)
+    model = to_onnx(LogisticRegression().fit(rows, [0, 1]), rows, target_opset={"": 17})
+    with pytest.raises(Fault) as fault:
+        load(model, tmp_path)
+    assert fault.value.reason is Reason.MODEL_UNSUPPORTED
+    assert "seq(map(int64,tensor(float)))" in fault.value.message
+    assert 'options={"zipmap": False}' in fault.value.hint
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        pytest.param(broken.ir_too_new, "IR version 99; onnxruntime", id="IR"),
+        pytest.param(broken.opset_too_new, "opset 99; onnxruntime", id="opset"),
+    ],
+)
+def test_a_model_of_the_future_is_refused_with_both_numbers(
+    path: Callable[[], Path], expected: str
+) -> None:
+    with pytest.raises(Fault) as fault:
+        Engine.load(path(), Tuning(1))
+    assert fault.value.reason is Reason.MODEL_TOO_NEW
+    assert expected in fault.value.message
+    assert "takes at most" in fault.value.message
+    assert "or lower" in fault.value.hint
+
+
+def test_an_operator_that_nobody_knows_is_named(tmp_path: Path) -> None:
+    ends = a_tensor("x", "FP32", [1]), a_tensor("y", "FP32", [1])
+    model = a_model([helper.make_node("Frobnicate", ["x"], ["y"])], [ends[0]], [ends[1]])
+    with pytest.raises(Fault, match="Frobnicate") as fault:
+        load(model, tmp_path)
+    assert fault.value.reason is Reason.MODEL_UNSUPPORTED
+
+
+def test_a_graph_that_does_not_fit_together_is_invalid(tmp_path: Path) -> None:
+    ends = a_tensor("x", "FP32", [1]), a_tensor("y", "FP32", [1])
+    model = a_model([helper.make_node("Add", ["x", "nowhere"], ["y"])], [ends[0]], [ends[1]])
+    with pytest.raises(Fault, match="nowhere") as fault:
+        load(model, tmp_path)
+    assert fault.value.reason is Reason.MODEL_INVALID
+    assert "onnxruntime_src" not in fault.value.message
+
+
+def test_config_entries_reach_the_session(tmp_path: Path) -> None:
+    path = written(identity(), tmp_path / "model.onnx")
+    with pytest.raises(Fault, match="ModelInvalid"):
+        Engine.load(path, Tuning(1, entries=(("session.load_model_format", "ORT"),)))

@@ -1,0 +1,172 @@
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slipway_runtime import protocol
+from slipway_runtime.datatypes import DATATYPES, Signature, TensorSpec
+from slipway_runtime.errors import InvalidRequestError
+
+BY_NAME = {datatype.name: datatype for datatype in DATATYPES}
+
+
+def specs(**datatypes: str) -> dict[str, TensorSpec]:
+    return {name: TensorSpec(name, BY_NAME[kind], (-1,)) for name, kind in datatypes.items()}
+
+
+SIGNATURE = Signature(specs(a="FP32", b="INT64"), specs(y="FP32", h="FP16", t="BYTES"))
+Y = [{"name": "y"}]
+A = {"name": "a", "datatype": "FP32", "shape": [2], "data": [1, 2]}
+B = {"name": "b", "datatype": "INT64", "shape": [1], "data": [3]}
+
+
+def a_request(*inputs: dict[str, Any], **rest: Any) -> bytes:
+    return json.dumps({"inputs": inputs, "outputs": Y, **rest}).encode()
+
+
+def binary(tensor: dict[str, Any], size: Any) -> dict[str, Any]:
+    rest = {key: value for key, value in tensor.items() if key != "data"}
+    return rest | {"parameters": {"binary_data_size": size}}
+
+
+def parse(header: bytes, tail: bytes = b"", length: int | None = None) -> protocol.Call:
+    given = len(header) if tail and length is None else length
+    return protocol.parse(header + tail, given, SIGNATURE)
+
+
+def test_inputs_come_in_any_order() -> None:
+    call = parse(a_request(B, A))
+    assert call.feed["a"].tolist() == [1, 2]
+    assert call.feed["b"].tolist() == [3]
+
+
+def test_binary_tensors_follow_in_the_order_of_the_request() -> None:
+    tail = np.array([3], "<i8").tobytes() + np.array([1, 2], "<f4").tobytes()
+    call = parse(a_request(binary(B, 8), binary(A, 8)), tail)
+    assert call.feed["a"].tolist() == [1, 2]
+    assert call.feed["b"].tolist() == [3]
+
+
+def test_binary_and_json_tensors_mix() -> None:
+    call = parse(a_request(A, binary(B, 8)), np.array([3], "<i8").tobytes())
+    assert call.feed["a"].tolist() == [1, 2]
+    assert call.feed["b"].tolist() == [3]
+
+
+def test_without_a_wish_all_outputs_are_given_in_the_models_order() -> None:
+    call = parse(a_request(A, B, outputs=[], parameters={"binary_data_output": True}))
+    assert [spec.name for spec in call.outputs] == ["y", "h", "t"]
+    assert call.binary == (True, True, True)
+
+
+def test_an_outputs_own_wish_goes_before_the_requests() -> None:
+    outputs = [{"name": "t", "parameters": {"binary_data": False}}, {"name": "h"}]
+    call = parse(a_request(A, B, outputs=outputs, parameters={"binary_data_output": True}))
+    assert call.binary == (False, True)
+
+
+def test_parameters_that_mean_nothing_here_are_passed_over() -> None:
+    parameters = {"priority": 1, "content_type": "np", "sequence_end": True, "x": 0.5}
+    assert parse(a_request(A | {"parameters": parameters}, B, parameters=parameters)).id == ""
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        pytest.param(b"", "at least one of them must be JSON", id="nothing"),
+        pytest.param(b"{", "not JSON", id="half JSON"),
+        pytest.param(b"\xff", "not JSON", id="no text"),
+        pytest.param(b"[]", "Expected `object`, got `array`", id="a list"),
+        pytest.param(b"{}", "missing required field `inputs`", id="no inputs"),
+        pytest.param(b'{"inputs": {}}', "Expected `array`, got `object` - at `$.inputs`", id="map"),
+        pytest.param(b'{"x":' + b"[" * 100_000, "nested too deep", id="a bomb"),
+        pytest.param(b'{"inputs": [], "id": 7}', "Expected `str`, got `int` - at `$.id`", id="id"),
+        pytest.param(a_request(A), "lacks input 'b' (INT64 [-1])", id="an input missing"),
+        pytest.param(a_request(A, A, B), "'a' (FP32 [-1]) came twice", id="an input twice"),
+        pytest.param(a_request(A | {"name": "z"}, B), "no input 'z'; it takes 'a'", id="unknown"),
+        pytest.param(
+            a_request(A | {"datatype": "FP64"}, B), "'FP64', the model takes FP32", id="datatype"
+        ),
+        pytest.param(
+            a_request(A | {"shape": [1.5]}, B), "got `float` - at `$.inputs[0].shape", id="shape"
+        ),
+        pytest.param(
+            a_request({k: v for k, v in A.items() if k != "data"}, B), "neither data", id="no data"
+        ),
+        pytest.param(a_request(A | {"data": None}, B), "'a' (FP32 [-1])", id="null data"),
+        pytest.param(
+            a_request(A | {"parameters": {"binary_data_size": 8}}, B), "both data", id="both"
+        ),
+        pytest.param(a_request(binary(A, 8), B), "but 0 bytes are left", id="no tail"),
+        pytest.param(a_request(binary(A, -8), B), "is -8", id="a negative size"),
+        pytest.param(a_request(binary(A, True), B), "is True", id="a boolean size"),
+        pytest.param(a_request(binary(A, "8"), B), "is '8'", id="a quoted size"),
+        pytest.param(
+            a_request(binary(A, 8) | {"parameters": {"shared_memory_region": "r"}}, B),
+            "shared memory is not supported",
+            id="shared memory",
+        ),
+        pytest.param(a_request(A, B, outputs=[{"name": "q"}]), "no output 'q'; it gives", id="out"),
+        pytest.param(a_request(A, B, outputs=Y + Y), "an output twice", id="an output twice"),
+        pytest.param(a_request(A, B, outputs=[{"name": "h"}]), "FP16 has no JSON form", id="half"),
+        pytest.param(
+            a_request(A, B, outputs=[{"name": "y", "parameters": {"classification": 1}}]),
+            "classification is not supported",
+            id="classification",
+        ),
+        pytest.param(
+            a_request(A, B, parameters={"binary_data_output": 1}), "expected true", id="flag"
+        ),
+        pytest.param(a_request(A, B, parameters={"x": [1]}), "parameters", id="a listed parameter"),
+    ],
+)
+def test_a_refusal_names_what_came_and_what_was_expected(body: bytes, expected: str) -> None:
+    with pytest.raises(InvalidRequestError) as refusal:
+        parse(body)
+    assert expected in str(refusal.value)
+
+
+@pytest.mark.parametrize("length", [0, 10_000])
+def test_json_of_an_impossible_length_is_refused(length: int) -> None:
+    with pytest.raises(InvalidRequestError, match=f"{length} bytes"):
+        parse(a_request(A, B), length=length)
+
+
+def test_bytes_that_belong_to_no_tensor_are_refused() -> None:
+    with pytest.raises(InvalidRequestError, match=r"9 bytes follow the JSON.*sum up to 8"):
+        parse(a_request(binary(A, 8), B), b"123456789")
+
+
+@given(st.binary(), st.none() | st.integers(-1, 200))
+def test_any_body_is_refused_or_read(body: bytes, length: int | None) -> None:
+    with pytest.raises(InvalidRequestError):
+        protocol.parse(body, length, SIGNATURE)
+
+
+CALL = parse(a_request(A, B, id='"7"\n'))
+
+
+def test_an_answer_carries_the_id_that_came() -> None:
+    answer = protocol.compose(protocol.response_prefix("m", "1"), CALL, [np.ones(2, np.float32)])
+    assert json.loads(answer.json) == {
+        "model_name": "m",
+        "model_version": "1",
+        "id": '"7"\n',
+        "outputs": [{"name": "y", "datatype": "FP32", "shape": [2], "data": [1, 1]}],
+    }
+    assert not answer.tail
+
+
+def test_an_answer_has_its_binary_tensors_behind_it() -> None:
+    outputs = [{"name": "t", "parameters": {"binary_data": True}}, {"name": "y"}]
+    call = parse(a_request(A, B, outputs=outputs))
+    arrays = [np.array(["é"], object), np.ones(1, np.float32)]
+    answer = protocol.compose(protocol.response_prefix("m", "1"), call, arrays)
+    text, number = json.loads(answer.json)["outputs"]
+    assert text["parameters"] == {"binary_data_size": 6}
+    assert "data" not in text
+    assert number["data"] == [1]
+    assert [bytes(piece) for piece in answer.tail] == [b"\2\0\0\0" + "é".encode()]

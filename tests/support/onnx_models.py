@@ -1,0 +1,111 @@
+"""Small ONNX models, each of which does one thing that a test can tell apart."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+IR_VERSION = 10
+OPSET = 17
+
+TYPES = {
+    "BOOL": TensorProto.BOOL,
+    "UINT8": TensorProto.UINT8,
+    "UINT16": TensorProto.UINT16,
+    "UINT32": TensorProto.UINT32,
+    "UINT64": TensorProto.UINT64,
+    "INT8": TensorProto.INT8,
+    "INT16": TensorProto.INT16,
+    "INT32": TensorProto.INT32,
+    "INT64": TensorProto.INT64,
+    "FP16": TensorProto.FLOAT16,
+    "BF16": TensorProto.BFLOAT16,
+    "FP32": TensorProto.FLOAT,
+    "FP64": TensorProto.DOUBLE,
+    "BYTES": TensorProto.STRING,
+}
+
+Shape = Sequence[int | str]
+
+
+def a_model(
+    nodes: Sequence[onnx.NodeProto],
+    inputs: Sequence[onnx.ValueInfoProto],
+    outputs: Sequence[onnx.ValueInfoProto],
+    weights: Sequence[onnx.TensorProto] = (),
+    versions: tuple[int, int] = (IR_VERSION, OPSET),
+) -> onnx.ModelProto:
+    graph = helper.make_graph(nodes, "test", inputs, outputs, weights)
+    opsets = [helper.make_opsetid("", versions[1])]
+    return helper.make_model(graph, ir_version=versions[0], opset_imports=opsets)
+
+
+def a_tensor(name: str, datatype: str, shape: Shape) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TYPES[datatype], shape)
+
+
+def identity(
+    datatype: str = "FP32",
+    shape: Shape = ("N", 3),
+    versions: tuple[int, int] = (IR_VERSION, OPSET),
+) -> onnx.ModelProto:
+    """Answer ``y`` with what came as ``x``."""
+    node = helper.make_node("Identity", ["x"], ["y"])
+    ends = a_tensor("x", datatype, shape), a_tensor("y", datatype, shape)
+    return a_model([node], [ends[0]], [ends[1]], versions=versions)
+
+
+def arithmetic() -> onnx.ModelProto:
+    """Answer ``sum`` and ``difference`` of ``a`` and ``b``."""
+    ends = [a_tensor(name, "FP32", ["N"]) for name in ("a", "b", "sum", "difference")]
+    nodes = [
+        helper.make_node("Add", ["a", "b"], ["sum"]),
+        helper.make_node("Sub", ["a", "b"], ["difference"]),
+    ]
+    return a_model(nodes, ends[:2], ends[2:])
+
+
+def logarithm() -> onnx.ModelProto:
+    """Answer ``y`` = log(x): infinite for 0, and no number below."""
+    node = helper.make_node("Log", ["x"], ["y"])
+    return a_model([node], [a_tensor("x", "FP32", ["N"])], [a_tensor("y", "FP32", ["N"])])
+
+
+def lookup() -> onnx.ModelProto:
+    """Answer ``y`` = the row ``x`` of a table of three: other indices are an error."""
+    table = numpy_helper.from_array(np.arange(3, dtype=np.float32), "table")
+    node = helper.make_node("Gather", ["table", "x"], ["y"])
+    ends = a_tensor("x", "INT64", ["N"]), a_tensor("y", "FP32", ["N"])
+    return a_model([node], [ends[0]], [ends[1]], [table])
+
+
+def slow(iterations: int, size: int = 256) -> onnx.ModelProto:
+    """Answer ``y`` after so many multiplications of two square matrices."""
+    rng = np.random.default_rng(0)
+    weight = numpy_helper.from_array(rng.random((size, size), np.float32) / size, "w")
+    names = ["x", *(f"h{number}" for number in range(iterations - 1)), "y"]
+    nodes = [
+        helper.make_node("MatMul", [before, "w"], [after]) for before, after in pairwise(names)
+    ]
+    ends = a_tensor("x", "FP32", [size, size]), a_tensor("y", "FP32", [size, size])
+    return a_model(nodes, [ends[0]], [ends[1]], [weight])
+
+
+def with_external_data(directory: Path, location: str = "weights.bin") -> Path:
+    """Save a model that adds one to its input; the one is in another file."""
+    weight = numpy_helper.from_array(np.full(512, 1, np.float32), "one")
+    node = helper.make_node("Add", ["x", "one"], ["y"])
+    ends = a_tensor("x", "FP32", ["N", 512]), a_tensor("y", "FP32", ["N", 512])
+    model = a_model([node], [ends[0]], [ends[1]], [weight])
+    path = directory / "model.onnx"
+    (directory / location).parent.mkdir(parents=True, exist_ok=True)
+    onnx.save_model(model, path, save_as_external_data=True, location=location)
+    return path
+
+
+def written(model: onnx.ModelProto, path: Path) -> Path:
+    path.write_bytes(model.SerializeToString())
+    return path

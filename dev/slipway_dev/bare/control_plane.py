@@ -122,7 +122,7 @@ class ControlPlane:
 
     def _apiserver(self) -> list[str]:
         pki = self.folders.pki
-        policy = templates.TEMPLATES / "audit-policy.yaml"
+        policy = templates.write(self.folders.config / "audit-policy.yaml", "audit-policy.yaml")
         return [
             self._program("kube-apiserver"),
             f"--advertise-address={HOST}",

@@ -1,6 +1,7 @@
 """A node: its disk, its network, its namespaces, and the switches of `slipway_dev.cluster.Node`."""
 
 import json
+import shutil
 import signal
 import sys
 from dataclasses import dataclass
@@ -64,7 +65,8 @@ class BareNode:
         """Start it without waiting for Ready; False when it had power already."""
         network.make_cable(self.address)
         plan = self._write_config()
-        command = self._cgroup.wrap(_in_namespaces(self.address, plan))
+        init = Path(shutil.copy(node_init.__file__, self.disk))
+        command = self._cgroup.wrap(_in_namespaces(self.address, init, plan))
         if self.processes.runs(self.name, command):
             return False
         self.kill()
@@ -196,15 +198,18 @@ def reserved_mib() -> int:
     return max(total - PODS_MEMORY_GIB * 1024, total // 2)
 
 
-def _in_namespaces(address: NodeAddress, plan: Path) -> list[str]:
-    """The command of a node's pid 1: `ip netns exec` would hide the cgroups, nsenter does not."""
+def _in_namespaces(address: NodeAddress, init: Path, plan: Path) -> list[str]:
+    """The command of a node's pid 1: `ip netns exec` would hide the cgroups, nsenter does not.
+
+    It names nothing of a checkout or a venv: `up` from another one must find the same command.
+    """
     unshare = "unshare --mount --pid --uts --ipc --cgroup --fork --kill-child=KILL --mount-proc"
     return [
         "nsenter",
         f"--net=/run/netns/{address.scope}",
         *unshare.split(),
-        sys.executable,
+        str(Path(sys.executable).resolve()),
         "-IS",
-        node_init.__file__,
+        str(init),
         str(plan),
     ]

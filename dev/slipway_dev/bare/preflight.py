@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -31,6 +32,7 @@ COMMANDS = (
 GIB = 1 << 30
 DISK_GIB = 5
 BUILD_DISK_GIB = 12
+PORT_SECONDS = 2.0
 
 
 def check(folders: Folders, binaries: Binaries, processes: Processes) -> None:
@@ -80,19 +82,31 @@ def check_disk(folder: Path, gib: float) -> None:
 
 
 def check_ports(name: str, ports: Iterable[int]) -> None:
-    """Check that nobody listens where one of our processes will."""
+    """Check that nobody listens where one of our processes will.
+
+    A process that was just killed may keep its port for a moment.
+    """
     for port in ports:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("0.0.0.0", port))  # noqa: S104 - closed again at once
-            except OSError as error:
+        end = time.monotonic() + PORT_SECONDS
+        while taken := _taken(port):
+            if time.monotonic() > end:
                 raise Failure(
                     f"checking port {port} for {name}",
-                    f"{error.strerror}. {_listener(port)}",
+                    f"{taken}. {_listener(port)}",
                     remedy="stop that process. If it is left from a cluster whose state folder is "
                     "gone, `python -m slipway_dev down` ends it",
-                ) from error
+                )
+            time.sleep(0.05)
+
+
+def _taken(port: int) -> str:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("0.0.0.0", port))  # noqa: S104 - closed again at once
+        except OSError as error:
+            return error.strerror or str(error)
+    return ""
 
 
 def _listener(port: int) -> str:

@@ -3,6 +3,7 @@
 Dependencies are brought here, on the host, so that the build itself needs no network.
 """
 
+import os
 import platform
 import shutil
 import sys
@@ -54,6 +55,7 @@ class Context:
 
     def prepare(self) -> Path:
         """Lay out the folder that the Containerfile copies from."""
+        os.umask(0o022)  # the image's user has to read what root, or anyone, lays out here
         folder = self.root / "build" / "images" / self.component
         self._bring_dependencies(folder / "dependencies")
         self._write_launcher(folder / "bin")

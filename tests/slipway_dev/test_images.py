@@ -1,3 +1,5 @@
+import os
+from collections.abc import Iterator
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -80,13 +82,22 @@ def test_what_does_not_go_into_an_image_leaves_its_tag(repository: Path) -> None
     assert Context("runtime", repository).tag("base") == before
 
 
-def test_the_context_holds_source_and_a_launcher_that_anyone_may_run(repository: Path) -> None:
+@pytest.fixture
+def private_umask() -> Iterator[None]:
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("private_umask")
+def test_anyone_may_run_the_launcher_and_read_the_source(repository: Path) -> None:
     folder = Context("runtime", repository).prepare()
 
-    launcher = folder / "bin/slipway-runtime"
+    launcher, source = folder / "bin/slipway-runtime", folder / "source/slipway_runtime/py.typed"
     assert "from slipway_runtime.__main__ import main" in launcher.read_text()
     assert launcher.stat().st_mode & 0o555 == 0o555
-    assert (folder / "source/slipway_runtime/py.typed").exists()
+    assert source.stat().st_mode & 0o444 == 0o444
+    assert source.parent.stat().st_mode & 0o555 == 0o555
 
 
 def test_the_source_in_the_context_knows_its_version(repository: Path) -> None:

@@ -25,5 +25,5 @@ def test_the_runtime_predicts_what_the_library_of_the_model_says(make: Callable[
 def test_an_error_of_the_server_is_told() -> None:
     with a_server(iris().path, "--name=m") as server:
         url = f"http://127.0.0.1:{server.http}/v2/models/m/infer"
-        with pytest.raises(Failure, match="400.*the model takes"):
+        with pytest.raises(Failure, match=r"400.*the model takes"):
             ask.infer(url, {"X": np.zeros((1, 3), np.float32)})

@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from slipway_dev.processes import Processes
+from slipway_dev.processes import Processes, identify_all
 
 SLEEP = ["sleep", "60"]
 
@@ -58,6 +59,17 @@ def test_a_process_that_ended_is_not_found_though_nobody_waited_for_it(
     end = time.monotonic() + 5
     while processes.find("it"):
         assert time.monotonic() < end
+
+
+def test_a_process_that_ended_counts_as_gone_though_its_parent_does_not_care() -> None:
+    script = "sleep 0 & echo $!; exec sleep 60"
+    with subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, text=True) as careless:  # noqa: S603, S607
+        assert careless.stdout
+        pid = int(careless.stdout.readline())
+        while " Z " not in Path(f"/proc/{pid}/stat").read_text():
+            time.sleep(0.01)
+        assert identify_all([pid]) == []
+        careless.kill()
 
 
 @pytest.mark.parametrize("change", [{"start": 1}, {"boot": "another"}], ids=str)

@@ -1,11 +1,9 @@
 """Images without an image engine: one-binary images, and archives pushed to a registry.
 
-Only the parts of the OCI image and distribution specifications that a local registry without
-credentials needs.
+Only as much of the OCI image specification as these two need.
 """
 
 import hashlib
-import http.client
 import io
 import json
 import os
@@ -13,12 +11,11 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import urlsplit
 
 from slipway_dev.errors import Failure
+from slipway_dev.registry import Repository, length
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -26,92 +23,6 @@ CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 NOBODY = 65532
 CHUNK = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Repository:
-    """One image name in a registry that is reached over plain HTTP.
-
-    Attributes:
-        registry: `HOST:PORT`.
-        name: the image's name in it, without its tag.
-    """
-
-    registry: str
-    name: str
-
-    @classmethod
-    def parse(cls, image: str) -> "tuple[Repository, str]":
-        """Split `HOST:PORT/NAME:TAG` into the repository and the tag.
-
-        Raises:
-            Failure: it is not of this form.
-        """
-        registry, slash, rest = image.partition("/")
-        name, colon, tag = rest.rpartition(":")
-        if not (registry and slash and name and colon and tag):
-            raise Failure(f"reading image name {image!r}", "expected REGISTRY/NAME:TAG")
-        return cls(registry, name), tag
-
-    def has(self, kind: str, reference: str) -> bool:
-        """Whether a blob (`blobs`, by digest) or manifest (`manifests`, by tag) is there."""
-        status, _ = self._ask("HEAD", f"/v2/{self.name}/{kind}/{reference}")
-        return status == http.client.OK
-
-    def push_blob(self, content: IO[bytes], digest: str) -> None:
-        """Upload a blob unless it is there."""
-        if self.has("blobs", digest):
-            return
-        status, location = self._ask("POST", f"/v2/{self.name}/blobs/uploads/")
-        self._expect(http.client.ACCEPTED, status, "starting an upload")
-        parts = urlsplit(location)
-        query = "&".join(filter(None, [parts.query, f"digest={digest}"]))
-        status, _ = self._ask("PUT", f"{parts.path}?{query}", content)
-        self._expect(http.client.CREATED, status, f"uploading {digest}")
-
-    def push_manifest(self, content: bytes, media_type: str, reference: str) -> None:
-        """Upload a manifest or an index under a tag or its digest."""
-        target = f"/v2/{self.name}/manifests/{reference}"
-        status, _ = self._ask("PUT", target, io.BytesIO(content), media_type)
-        self._expect(http.client.CREATED, status, f"tagging {reference}")
-
-    def _ask(
-        self,
-        method: str,
-        target: str,
-        body: IO[bytes] | None = None,
-        media_type: str = "application/octet-stream",
-    ) -> tuple[int, str]:
-        connection = http.client.HTTPConnection(self.registry, timeout=60)
-        length = _length(body) if body else 0
-        headers = {"Content-Length": str(length), "Content-Type": media_type}
-        try:
-            connection.request(method, target, body=body, headers=headers)
-            answer = connection.getresponse()
-            answer.read()
-            return answer.status, answer.headers.get("Location", "")
-        except OSError as error:
-            raise Failure(
-                f"talking to the registry at {self.registry}",
-                str(error),
-                remedy="`python -m slipway_dev up` starts it",
-            ) from error
-        finally:
-            connection.close()
-
-    def _expect(self, wanted: int, status: int, what: str) -> None:
-        if status != wanted:
-            raise Failure(
-                f"{what} in {self.registry}/{self.name}",
-                f"the registry answered {status}, expected {wanted}",
-            )
-
-
-def _length(body: IO[bytes]) -> int:
-    begin = body.tell()
-    length = body.seek(0, io.SEEK_END) - begin
-    body.seek(begin)
-    return length
 
 
 def push_binary(image: str, binary: Path) -> None:
@@ -123,7 +34,7 @@ def push_binary(image: str, binary: Path) -> None:
         digest = _digest(layer)
         config = _config(binary.name, digest)
         described = [_descriptor(CONFIG, _digest(io.BytesIO(config)), len(config))]
-        described.append(_descriptor(LAYER, digest, _length(layer)))
+        described.append(_descriptor(LAYER, digest, length(layer)))
         repository.push_blob(layer, digest)
     repository.push_blob(io.BytesIO(config), described[0]["digest"])
     manifest = {

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from slipway_dev.errors import Failure
-from slipway_dev.oci import MANIFEST, Repository, push_archive, push_binary
+from slipway_dev.oci import MANIFEST, push_archive, push_binary
+from slipway_dev.registry import Repository
 
 
 class Registry(http.server.BaseHTTPRequestHandler):

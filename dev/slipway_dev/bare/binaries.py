@@ -31,12 +31,12 @@ class Module:
     Attributes:
         name: the folder.
         programs: what `go install tool` leaves behind.
-        minutes: how long a first build takes on 2 cores.
+        patience: how long a first build takes.
     """
 
     name: str
     programs: tuple[str, ...]
-    minutes: float = 0.5
+    patience: str = "less than a minute"
 
     @property
     def folder(self) -> Path:
@@ -81,14 +81,14 @@ KUBERNETES = Module(
         "kubectl",
         "kubelet",
     ),
-    minutes=8,
+    patience="8 minutes on 2 cores",
 )
 ETCD = Module("etcd", ("server",))
 REGISTRY = Module("registry", ("registry",))
-COREDNS = Module("coredns", ("coredns",), minutes=2)
+COREDNS = Module("coredns", ("coredns",), patience="2 minutes on 2 cores")
 METRICS_SERVER = Module("metrics-server", ("metrics-server",))
-PAUSE = Module("pause", ("pause",), minutes=0)
-PROBE = Module("probe", ("probe",), minutes=0.1)
+PAUSE = Module("pause", ("pause",))
+PROBE = Module("probe", ("probe",))
 ALL_MODULES = (PAUSE, PROBE, ETCD, REGISTRY, METRICS_SERVER, COREDNS, KUBERNETES)
 
 
@@ -125,7 +125,7 @@ class Binaries:
         if missing:
             go = find_go()
         for module in missing:
-            with step(f"building {module.name}, once, about {module.minutes:g} min on 2 cores"):
+            with step(f"building {module.name}, once ({module.patience})"):
                 self._install(go, module)
 
     def _install(self, go: Path, module: Module) -> None:

@@ -10,9 +10,11 @@ from slipway_dev import engines, oci
 from slipway_dev.bare import addons, host, network, pki, preflight
 from slipway_dev.bare.addresses import ALL_NODES, MAX_NODES, REGISTRY, NodeAddress
 from slipway_dev.bare.binaries import KUBERNETES, PAUSE, Binaries
-from slipway_dev.bare.control_plane import CGROUP, ControlPlane
+from slipway_dev.bare.commands import Commands
+from slipway_dev.bare.control_plane import CGROUP, FIRST, THEN, ControlPlane
 from slipway_dev.bare.folders import Folders
 from slipway_dev.bare.node import BareNode, manifest
+from slipway_dev.bare.node_disk import NodeDisk
 from slipway_dev.errors import Failure
 from slipway_dev.kubectl import Kubectl
 from slipway_dev.processes import Processes, end, identify_all
@@ -33,9 +35,8 @@ class BareCluster:
         self._binaries = Binaries.of(environ)
         self._processes = Processes(self._folders.pids, self._folders.logs)
         self._kubectl = Kubectl(self.kubectl, self.kubeconfig)
-        self._control_plane = ControlPlane(
-            self._folders, self._binaries, self._processes, self._kubectl
-        )
+        commands = Commands(self._folders, self._binaries)
+        self._control_plane = ControlPlane(commands, self._processes, self._kubectl)
 
     @property
     def kubeconfig(self) -> Path:
@@ -65,6 +66,7 @@ class BareCluster:
             self._control_plane.start()
             addons.push_images(self._binaries)
             self._start_nodes(wanted)
+            self._control_plane.check()
             addons.apply(self._kubectl, len(wanted))
         say(f"up: {len(wanted)} nodes; export KUBECONFIG={self.kubeconfig}")
 
@@ -87,7 +89,7 @@ class BareCluster:
 
     def status(self) -> str:
         """A line for each process and each node."""
-        names = [*self._control_plane.commands(), *(n.name for n in self._folders.known_nodes())]
+        names = [*FIRST, *THEN, *(n.name for n in self._folders.known_nodes())]
         lines = []
         for name in names:
             found = self._processes.find(name)
@@ -141,11 +143,5 @@ class BareCluster:
                 node.wait(before[node.name])
 
     def _node(self, address: NodeAddress) -> BareNode:
-        return BareNode(
-            address,
-            self._folders,
-            self._binaries,
-            self._processes,
-            self._kubectl,
-            addons.image(PAUSE),
-        )
+        disk = NodeDisk(address, self._folders, self._binaries, addons.image(PAUSE))
+        return BareNode(disk, self._processes, self._kubectl)

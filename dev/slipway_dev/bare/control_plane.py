@@ -1,37 +1,20 @@
 """The control plane and the registry: processes on the host, started in the order of need."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
-from slipway_dev.bare import templates
-from slipway_dev.bare.addresses import (
-    API_PORT,
-    ETCD_PEER_PORT,
-    ETCD_PORT,
-    HOST,
-    NODE_NETWORK,
-    PODS,
-    REGISTRY_PORT,
-    SERVICES,
-)
-from slipway_dev.bare.binaries import ETCD, KUBERNETES, REGISTRY, Binaries
 from slipway_dev.bare.cgroups import Cgroup
-from slipway_dev.bare.folders import Folders
+from slipway_dev.bare.commands import Commands
 from slipway_dev.errors import Failure
 from slipway_dev.kubectl import Kubectl
 from slipway_dev.processes import Processes
 from slipway_dev.steps import until
 
 CGROUP = Cgroup("slipway-host")
-STOP_ORDER = (
-    ("kube-proxy", "kube-scheduler", "kube-controller-manager", "registry", "registry-local"),
-    ("kube-apiserver",),
-    ("etcd",),
-)
+FIRST = ("etcd", "kube-apiserver", "registry", "registry-local")
+THEN = ("kube-controller-manager", "kube-scheduler", "kube-proxy")
+STOP_ORDER = ((*THEN, "registry", "registry-local"), ("kube-apiserver",), ("etcd",))
 READY_SECONDS = 90.0
-ETCD_URL = f"http://127.0.0.1:{ETCD_PORT}"
-ETCD_PEER_URL = f"http://127.0.0.1:{ETCD_PEER_PORT}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +22,12 @@ class ControlPlane:
     """What runs on the host.
 
     Attributes:
-        folders: the state.
-        binaries: the programs.
+        commands: how each process is run.
         processes: the records of what runs.
         kubectl: asks whether the API server answers.
     """
 
-    folders: Folders
-    binaries: Binaries
+    commands: Commands
     processes: Processes
     kubectl: Kubectl
 
@@ -57,41 +38,40 @@ class ControlPlane:
             Failure: something ended, or the API server does not get ready.
         """
         CGROUP.make()
-        for name in ("etcd", "kube-apiserver", "registry", "registry-local"):
-            self._keep(name)
+        self._keep(FIRST)
         if not self._answers():
             until(self._answers, "API server ready", READY_SECONDS, self._unready)
-        for name in ("kube-controller-manager", "kube-scheduler", "kube-proxy"):
-            self._keep(name)
+        self._keep(THEN)
+
+    def check(self) -> None:
+        """Look whether all still run: a process that dislikes its flags ends soon.
+
+        Raises:
+            Failure: one does not.
+        """
+        self._check((*FIRST, *THEN))
 
     def stop(self) -> None:
         """Stop all, etcd last."""
         for names in STOP_ORDER:
             self.processes.stop(names)
 
-    def commands(self) -> Mapping[str, list[str]]:
-        """Every process's command, by its name."""
-        return {
-            "etcd": self._etcd(),
-            "kube-apiserver": self._apiserver(),
-            "kube-controller-manager": self._controller_manager(),
-            "kube-scheduler": self._scheduler(),
-            "kube-proxy": self._proxy(),
-            "registry": self._registry("registry", HOST),
-            "registry-local": self._registry("registry-local", "127.0.0.1"),
-        }
+    def _keep(self, names: Iterable[str]) -> None:
+        commands = self.commands.all()
+        for name in names:
+            command = CGROUP.wrap(commands[name])
+            if not self.processes.runs(name, command):
+                self.processes.stop([name])
+                self.processes.start(name, command)
 
-    def _keep(self, name: str) -> None:
-        command = CGROUP.wrap(self.commands()[name])
-        if not self.processes.runs(name, command):
-            self.processes.stop([name])
-            self.processes.start(name, command)
-
-    def _answers(self) -> bool:
-        for name in ("etcd", "kube-apiserver", "registry", "registry-local"):
+    def _check(self, names: Iterable[str]) -> None:
+        for name in names:
             if not self.processes.find(name):
                 log = self.processes.log(name)
-                raise Failure(f"starting {name}", "it ended at once", log=log)
+                raise Failure(f"starting {name}", "it ended soon after", log=log)
+
+    def _answers(self) -> bool:
+        self._check(FIRST)
         return self.kubectl.works("get", "--raw=/readyz", "--request-timeout=2s")
 
     def _unready(self) -> Failure:
@@ -101,138 +81,3 @@ class ControlPlane:
             log=self.processes.log("kube-apiserver"),
             remedy="if the state is from another version or damaged, `down --purge` and `up` again",
         )
-
-    def _program(self, name: str) -> str:
-        return str(self.binaries.path(KUBERNETES, name))
-
-    def _credentials(self, user: str) -> str:
-        return str(self.folders.kubeconfigs / f"system-{user}.conf")
-
-    def _etcd(self) -> list[str]:
-        return [
-            str(self.binaries.path(ETCD)),
-            f"--data-dir={self.folders.root / 'etcd'}",
-            f"--listen-client-urls={ETCD_URL}",
-            f"--advertise-client-urls={ETCD_URL}",
-            f"--listen-peer-urls={ETCD_PEER_URL}",
-            "--unsafe-no-fsync",  # a development cluster that is lost is made again
-            "--log-level=warn",
-            f"--quota-backend-bytes={4 << 30}",
-        ]
-
-    def _apiserver(self) -> list[str]:
-        pki = self.folders.pki
-        policy = templates.write(self.folders.config / "audit-policy.yaml", "audit-policy.yaml")
-        return [
-            self._program("kube-apiserver"),
-            f"--advertise-address={HOST}",
-            f"--bind-address={HOST}",
-            f"--secure-port={API_PORT}",
-            f"--etcd-servers={ETCD_URL}",
-            f"--service-cluster-ip-range={SERVICES}",
-            *_apiserver_keys(pki),
-            "--authorization-mode=Node,RBAC",
-            "--enable-admission-plugins=NodeRestriction",
-            "--allow-privileged=true",
-            "--enable-aggregator-routing=true",
-            "--kubelet-preferred-address-types=InternalIP",
-            "--default-not-ready-toleration-seconds=10",
-            "--default-unreachable-toleration-seconds=10",
-            f"--audit-policy-file={policy}",
-            f"--audit-log-path={self.folders.audit_log}",
-            "--audit-log-maxsize=50",
-            "--audit-log-maxbackup=2",
-        ]
-
-    def _controller_manager(self) -> list[str]:
-        pki = self.folders.pki
-        credentials = self._credentials("kube-controller-manager")
-        return [
-            self._program("kube-controller-manager"),
-            f"--kubeconfig={credentials}",
-            f"--authentication-kubeconfig={credentials}",
-            f"--authorization-kubeconfig={credentials}",
-            "--bind-address=127.0.0.1",
-            f"--cluster-cidr={PODS}",
-            "--allocate-node-cidrs=false",  # Nodes are made with theirs
-            f"--service-cluster-ip-range={SERVICES}",
-            f"--root-ca-file={pki / 'ca.crt'}",
-            f"--cluster-signing-cert-file={pki / 'ca.crt'}",
-            f"--cluster-signing-key-file={pki / 'ca.key'}",
-            f"--service-account-private-key-file={pki / 'sa.key'}",
-            "--use-service-account-credentials=true",
-            f"--flex-volume-plugin-dir={self.folders.root / 'volumeplugins'}",  # not in /usr
-            "--leader-elect=false",
-            "--kube-api-qps=200",
-            "--kube-api-burst=400",
-            "--node-monitor-period=1s",
-            "--node-monitor-grace-period=8s",
-            "--horizontal-pod-autoscaler-sync-period=5s",
-            "--horizontal-pod-autoscaler-cpu-initialization-period=10s",
-            "--horizontal-pod-autoscaler-initial-readiness-delay=5s",
-            "--horizontal-pod-autoscaler-downscale-stabilization=30s",
-        ]
-
-    def _scheduler(self) -> list[str]:
-        credentials = self._credentials("kube-scheduler")
-        return [
-            self._program("kube-scheduler"),
-            f"--kubeconfig={credentials}",
-            f"--authentication-kubeconfig={credentials}",
-            f"--authorization-kubeconfig={credentials}",
-            "--bind-address=127.0.0.1",
-            "--leader-elect=false",
-            "--kube-api-qps=200",
-            "--kube-api-burst=400",
-        ]
-
-    def _proxy(self) -> list[str]:
-        return [
-            *proxy_command(self.folders, self.binaries, "n1"),  # no node, so it borrows a name
-            f"--nodeport-addresses=127.0.0.0/8,{NODE_NETWORK}",  # not on the machine's own network
-            "--healthz-bind-address=127.0.0.1:10256",
-        ]
-
-    def _registry(self, name: str, address: str) -> list[str]:
-        config = templates.write(
-            self.folders.config / f"{name}.yaml",
-            "registry.yaml",
-            address=address,
-            port=REGISTRY_PORT,
-            storage=self.folders.root / "registry",
-        )
-        return [str(self.binaries.path(REGISTRY)), "serve", str(config)]
-
-
-def proxy_command(folders: Folders, binaries: Binaries, node: str) -> list[str]:
-    """A kube-proxy for the network namespace that it is started in."""
-    return [
-        str(binaries.path(KUBERNETES, "kube-proxy")),
-        f"--kubeconfig={folders.kubeconfigs / 'system-kube-proxy.conf'}",
-        f"--cluster-cidr={PODS}",
-        f"--hostname-override={node}",
-        "--proxy-mode=iptables",
-        "--conntrack-max-per-core=0",  # zero leaves the machine's settings as they are
-        "--conntrack-tcp-timeout-established=0s",
-        "--conntrack-tcp-timeout-close-wait=0s",
-    ]
-
-
-def _apiserver_keys(pki: Path) -> list[str]:
-    return [
-        f"--client-ca-file={pki / 'ca.crt'}",
-        f"--tls-cert-file={pki / 'apiserver.crt'}",
-        f"--tls-private-key-file={pki / 'apiserver.key'}",
-        f"--kubelet-client-certificate={pki / 'apiserver-kubelet-client.crt'}",
-        f"--kubelet-client-key={pki / 'apiserver-kubelet-client.key'}",
-        "--service-account-issuer=https://kubernetes.default.svc",
-        f"--service-account-key-file={pki / 'sa.pub'}",
-        f"--service-account-signing-key-file={pki / 'sa.key'}",
-        f"--proxy-client-cert-file={pki / 'front-proxy-client.crt'}",
-        f"--proxy-client-key-file={pki / 'front-proxy-client.key'}",
-        f"--requestheader-client-ca-file={pki / 'front-proxy-ca.crt'}",
-        "--requestheader-allowed-names=front-proxy-client",
-        "--requestheader-extra-headers-prefix=X-Remote-Extra-",
-        "--requestheader-group-headers=X-Remote-Group",
-        "--requestheader-username-headers=X-Remote-User",
-    ]

@@ -1,34 +1,20 @@
-"""A node: its disk, its network, its namespaces, and the switches of `slipway_dev.cluster.Node`."""
+"""A node: a disk, a cable and some namespaces, with the switches of `slipway_dev.cluster.Node`."""
 
-import json
-import shutil
 import signal
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from slipway_dev.bare import network, node_init, pki, templates
-from slipway_dev.bare.addresses import DNS, HOST, REGISTRY, REGISTRY_PORT, NodeAddress
-from slipway_dev.bare.binaries import KUBERNETES, Binaries
+from slipway_dev.bare import network, templates
+from slipway_dev.bare.addresses import NodeAddress
 from slipway_dev.bare.cgroups import Cgroup
-from slipway_dev.bare.control_plane import proxy_command
-from slipway_dev.bare.folders import Folders
+from slipway_dev.bare.node_disk import NodeDisk
 from slipway_dev.errors import Failure
 from slipway_dev.kubectl import Kubectl
 from slipway_dev.processes import Processes, end, identify_all
 from slipway_dev.steps import until
 
-SOCKET = "/run/containerd/containerd.sock"
 READY_SECONDS = 60.0
 READY_PATH = '-o=jsonpath={.status.conditions[?(@.type=="Ready")].status}'
-PODS_MEMORY_GIB = 8
-BINDS = {
-    "kubelet": "/var/lib/kubelet",
-    "containerd": "/var/lib/containerd",
-    "cni-state": "/var/lib/cni",
-    "pods": "/var/log/pods",
-    "containers": "/var/log/containers",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,37 +22,29 @@ class BareNode:
     """One node of the bare cluster.
 
     Attributes:
-        address: its number, and all that follows from it.
-        folders: the state.
-        binaries: the programs.
+        disk: its address, and what it keeps when it is off.
         processes: the records of what runs.
-        kubectl: makes its Node object and asks whether it is Ready.
-        pause: the image that holds each pod's namespaces.
+        kubectl: asks whether it is Ready.
     """
 
-    address: NodeAddress
-    folders: Folders
-    binaries: Binaries
+    disk: NodeDisk
     processes: Processes
     kubectl: Kubectl
-    pause: str
+
+    @property
+    def address(self) -> NodeAddress:
+        """Its number, and all that follows from it."""
+        return self.disk.address
 
     @property
     def name(self) -> str:
         """The Node's name, which is its process's too."""
         return self.address.name
 
-    @property
-    def disk(self) -> Path:
-        """The folder that holds all that it keeps."""
-        return self.folders.node(self.address)
-
     def start(self) -> bool:
         """Start it without waiting for Ready; False when it had power already."""
         network.make_cable(self.address)
-        plan = self._write_config()
-        init = Path(shutil.copy(node_init.__file__, self.disk))
-        command = self._cgroup.wrap(_in_namespaces(self.address, init, plan))
+        command = self._cgroup.wrap(self.disk.write())
         if self.processes.runs(self.name, command):
             return False
         self.kill()
@@ -144,72 +122,7 @@ class BareNode:
             remedy=f"look at {self._log('containerd')} too, then `up` again",
         )
 
-    def _write_config(self) -> Path:
-        """Write the node's configuration files, and return the one that its pid 1 reads."""
-        for folder in BINDS:
-            (self.disk / folder).mkdir(parents=True, exist_ok=True)
-        values = {"disk": self.disk, "socket": SOCKET}
-        write = templates.write
-        write(self.disk / "containerd.toml", "containerd.toml", pause=self.pause, **values)
-        write(self.disk / "cni/10-slipway.conflist", "cni.json", pods=self.address.pods)
-        for name in ("_default", REGISTRY):  # whatever an image is called, the answer is local
-            hosts = self.disk / "certs.d" / name / "hosts.toml"
-            write(hosts, "hosts.toml", host=HOST, port=REGISTRY_PORT)
-        kubelet = self.disk / "kubelet.yaml"
-        write(kubelet, "kubelet.yaml", **self._kubelet_values())
-        plan = self.disk / "plan.json"
-        plan.write_text(json.dumps(self._plan(kubelet), indent=1))
-        return plan
-
-    def _kubelet_values(self) -> dict[str, str]:
-        ca = str(self.folders.pki / "ca.crt")
-        return {"ca": ca, "dns": DNS, "socket": SOCKET, "reserved": f"{reserved_mib()}Mi"}
-
-    def _plan(self, kubelet: Path) -> dict[str, object]:
-        credentials = pki.node_kubeconfig(self.folders, self.binaries, self.address)
-        return {
-            "name": self.name,
-            "binds": {str(self.disk / folder): target for folder, target in BINDS.items()},
-            "logs": str(self.folders.logs / self.name),
-            "socket": SOCKET,
-            "services": {
-                "containerd": ["containerd", f"--config={self.disk / 'containerd.toml'}"],
-                "kubelet": [
-                    str(self.binaries.path(KUBERNETES, "kubelet")),
-                    f"--config={kubelet}",
-                    f"--kubeconfig={credentials}",
-                    f"--node-ip={self.address.ip}",
-                    f"--hostname-override={self.name}",
-                ],
-                "kube-proxy": proxy_command(self.folders, self.binaries, self.name),
-            },
-        }
-
 
 def manifest(address: NodeAddress) -> str:
     """The Node object, made before its kubelet starts, which then adopts it."""
     return templates.render("node.yaml", name=address.name, pods=address.pods, zone=address.zone)
-
-
-def reserved_mib() -> int:
-    """Memory that a node leaves to the machine: all but 8 GiB, and at least half."""
-    meminfo = Path("/proc/meminfo").read_text()
-    total = int(meminfo.split()[1]) // 1024
-    return max(total - PODS_MEMORY_GIB * 1024, total // 2)
-
-
-def _in_namespaces(address: NodeAddress, init: Path, plan: Path) -> list[str]:
-    """The command of a node's pid 1: `ip netns exec` would hide the cgroups, nsenter does not.
-
-    It names nothing of a checkout or a venv: `up` from another one must find the same command.
-    """
-    unshare = "unshare --mount --pid --uts --ipc --cgroup --fork --kill-child=KILL --mount-proc"
-    return [
-        "nsenter",
-        f"--net=/run/netns/{address.scope}",
-        *unshare.split(),
-        str(Path(sys.executable).resolve()),
-        "-IS",
-        str(init),
-        str(plan),
-    ]

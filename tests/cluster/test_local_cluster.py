@@ -176,7 +176,8 @@ def processes_of(scope: str) -> dict[str, int]:
         with suppress(OSError):  # it ended meanwhile
             if "kubepods" not in Path(f"/proc/{pid}/cgroup").read_text():
                 found[Path(f"/proc/{pid}/comm").read_text().strip()] = pid
-    found.pop("containerd-shim", None)
+    for several in ("containerd-shim", "unshare"):
+        found.pop(several, None)
     return found
 
 

@@ -75,6 +75,9 @@ class Cgroup:
         return [group for folder in self._folders() for group in _deepest_first(folder)]
 
 
+HOST_CGROUP = Cgroup("slipway-host")
+
+
 def _deepest_first(folder: Path) -> Iterator[Path]:
     for parent, _, _ in os.walk(folder, topdown=False):
         yield Path(parent)

@@ -10,8 +10,9 @@ from slipway_dev import engines, oci
 from slipway_dev.bare import addons, host, network, pki, preflight
 from slipway_dev.bare.addresses import ALL_NODES, MAX_NODES, REGISTRY, NodeAddress
 from slipway_dev.bare.binaries import KUBERNETES, PAUSE, Binaries
+from slipway_dev.bare.cgroups import HOST_CGROUP
 from slipway_dev.bare.commands import Commands
-from slipway_dev.bare.control_plane import CGROUP, FIRST, THEN, ControlPlane
+from slipway_dev.bare.control_plane import FIRST, THEN, ControlPlane
 from slipway_dev.bare.folders import Folders
 from slipway_dev.bare.node import BareNode, manifest
 from slipway_dev.bare.node_disk import NodeDisk
@@ -77,8 +78,8 @@ class BareCluster:
             for address in ALL_NODES:
                 self._node(address).kill()
             self._control_plane.stop()
-            end(identify_all(CGROUP.pids()))
-            CGROUP.remove()
+            end(identify_all(HOST_CGROUP.pids()))
+            HOST_CGROUP.remove()
             network.remove()
             host.forget_rules()
             host.unmount_below(self._folders.root)

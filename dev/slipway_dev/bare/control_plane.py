@@ -3,14 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from slipway_dev.bare.cgroups import Cgroup
+from slipway_dev.bare.cgroups import HOST_CGROUP
 from slipway_dev.bare.commands import Commands
 from slipway_dev.errors import Failure
 from slipway_dev.kubectl import Kubectl
 from slipway_dev.processes import Processes
 from slipway_dev.steps import until
 
-CGROUP = Cgroup("slipway-host")
 FIRST = ("etcd", "kube-apiserver", "registry", "registry-local")
 THEN = ("kube-controller-manager", "kube-scheduler", "kube-proxy")
 STOP_ORDER = ((*THEN, "registry", "registry-local"), ("kube-apiserver",), ("etcd",))
@@ -37,7 +36,7 @@ class ControlPlane:
         Raises:
             Failure: something ended, or the API server does not get ready.
         """
-        CGROUP.make()
+        HOST_CGROUP.make()
         self._keep(FIRST)
         if not self._answers():
             until(self._answers, "API server ready", READY_SECONDS, self._unready)
@@ -59,7 +58,7 @@ class ControlPlane:
     def _keep(self, names: Iterable[str]) -> None:
         commands = self.commands.all()
         for name in names:
-            command = CGROUP.wrap(commands[name])
+            command = HOST_CGROUP.wrap(commands[name])
             if not self.processes.runs(name, command):
                 self.processes.stop([name])
                 self.processes.start(name, command)

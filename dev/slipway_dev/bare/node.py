@@ -6,7 +6,7 @@ from pathlib import Path
 
 from slipway_dev.bare import network, templates
 from slipway_dev.bare.addresses import NodeAddress
-from slipway_dev.bare.cgroups import Cgroup
+from slipway_dev.bare.cgroups import HOST_CGROUP, Cgroup
 from slipway_dev.bare.node_disk import NodeDisk
 from slipway_dev.errors import Failure
 from slipway_dev.kubectl import Kubectl
@@ -44,7 +44,7 @@ class BareNode:
     def start(self) -> bool:
         """Start it without waiting for Ready; False when it had power already."""
         network.make_cable(self.address)
-        command = self._cgroup.wrap(self.disk.write())
+        command = HOST_CGROUP.wrap(self.disk.write())
         if self.processes.runs(self.name, command):
             return False
         self.kill()

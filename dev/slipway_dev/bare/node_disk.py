@@ -9,6 +9,7 @@ from pathlib import Path
 from slipway_dev.bare import node_init, pki, templates
 from slipway_dev.bare.addresses import DNS, HOST, REGISTRY, REGISTRY_PORT, NodeAddress
 from slipway_dev.bare.binaries import KUBERNETES, Binaries
+from slipway_dev.bare.cgroups import Cgroup
 from slipway_dev.bare.commands import proxy_command
 from slipway_dev.bare.folders import Folders
 
@@ -108,8 +109,14 @@ def reserved_mib() -> int:
     return max(total - PODS_MEMORY_GIB * 1024, total // 2)
 
 
-def _in_namespaces(address: NodeAddress, *command: Path) -> list[str]:
-    """Run Python as pid 1 of a node; `ip netns exec` would hide the cgroups, nsenter does not."""
-    unshare = "unshare --mount --pid --uts --ipc --cgroup --fork --kill-child=KILL --mount-proc"
-    python, *rest = map(str, command)
-    return ["nsenter", f"--net=/run/netns/{address.scope}", *unshare.split(), python, "-IS", *rest]
+def _in_namespaces(address: NodeAddress, *python: Path) -> list[str]:
+    """Run Python as pid 1 of a node.
+
+    `ip netns exec` would hide the cgroups, nsenter does not. Pid 1 joins the node's cgroup and only
+    then makes it the root of what it sees: the unshare outside must not be in it, for a v2 group
+    with processes of its own hands no controllers down.
+    """
+    outer = "unshare --mount --pid --uts --ipc --fork --kill-child=KILL --mount-proc"
+    program, *rest = map(str, python)
+    pid1 = Cgroup(address.scope).wrap(["unshare", "--cgroup", program, "-IS", *rest])
+    return ["nsenter", f"--net=/run/netns/{address.scope}", *outer.split(), *pid1]

@@ -56,3 +56,12 @@ def test_every_locked_package_has_a_version_and_hashes(lock: Path) -> None:
 
 def test_there_is_a_lock_for_each_image_and_one_to_develop_with() -> None:
     assert [lock.stem for lock in LOCKS] == ["dev", "operator", "runtime"]
+
+
+@pytest.mark.parametrize(
+    "page", [f for f in tracked() if f.suffix == ".md"], ids=lambda page: page.name
+)
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+
+    assert [link for link in links if not (page.parent / link).exists()] == []

@@ -44,7 +44,7 @@ class Cache:
         self._objects[name] = seen
         if kind is not MODEL:
             self._children.setdefault(model, set()).add(name)
-        return model
+        return None if known is not None and _content(known) == _content(seen) else model
 
     def drop(self, kind: Kind, body: Mapping[str, Any]) -> Ref | None:
         """Forget an object that was deleted; return its model if that is news."""
@@ -76,13 +76,21 @@ class Cache:
 
 
 def project(kind: Kind, body: Mapping[str, Any]) -> Manifest:
-    """Keep what decisions need: no field managers, and no annotations but ours."""
+    """Keep what decisions need: no field managers, no annotations but ours, no readings."""
     metadata = {k: v for k, v in body["metadata"].items() if k != "managedFields"}
     annotations = metadata.pop("annotations", {})
     if names.APPLIED_ANNOTATION in annotations:
         mark = annotations[names.APPLIED_ANNOTATION]
         metadata["annotations"] = {names.APPLIED_ANNOTATION: mark}
-    return {**body, "apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
+    status = {k: v for k, v in body.get("status", {}).items() if k != "currentMetrics"}
+    typed = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
+    return {**body, **typed, **({"status": status} if status else {})}
+
+
+def _content(body: Manifest) -> Manifest:
+    """Leave out what changes with every write, even with one that changes nothing we keep."""
+    metadata = {k: v for k, v in body["metadata"].items() if k != "resourceVersion"}
+    return {**body, "metadata": metadata}
 
 
 def _name(kind: Kind, body: Mapping[str, Any]) -> Name:

@@ -1,7 +1,7 @@
 from typing import Any
 
 from slipway_operator.cache import Cache
-from slipway_operator.core.manifest import MODEL, SERVICE
+from slipway_operator.core.manifest import MODEL, SCALER, SERVICE
 from slipway_operator.ports import Ref
 
 REF = Ref("risk", "fraud")
@@ -29,6 +29,13 @@ def test_news_rings_its_model_and_old_news_does_not() -> None:
     assert cache.put(SERVICE, a_service(4, a=0)) is None
     assert cache.children(REF)[0]["spec"] == {"a": 1}
     assert cache.put(SERVICE, a_service(6, a=2)) == REF
+
+
+def test_a_reading_of_the_load_is_no_news() -> None:
+    cache = Cache()
+    assert cache.put(SCALER, a_service(5) | {"status": {"currentMetrics": [1], "x": 1}}) == REF
+    assert cache.put(SCALER, a_service(6) | {"status": {"currentMetrics": [2], "x": 1}}) is None
+    assert cache.put(SCALER, a_service(7) | {"status": {"currentMetrics": [2], "x": 2}}) == REF
 
 
 def test_what_no_decision_needs_is_not_kept() -> None:

@@ -104,6 +104,11 @@ class Port:
         for connection in [each for each in self.connections if each.deadline < now]:
             connection.overdue()
 
+    def abort(self) -> None:
+        """Close every connection, whatever is going on there."""
+        for connection in list(self.connections):
+            connection.abort()
+
     def close_idle(self) -> None:
         """Close connections on which nothing is going on."""
         for connection in list(self.connections):
@@ -317,6 +322,10 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
         else:
             self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._transport.abort()
 
     def close_if_idle(self) -> None:
         """Close unless a request is being read, waits or is worked on."""

@@ -3,7 +3,6 @@
 import logging
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import orjson
 
@@ -47,6 +46,7 @@ def crash(event: str, error: BaseException, **fields: object) -> None:
 
 def redacted(uri: str) -> str:
     """Leave out of a uri what may be secret: user and password, query, fragment."""
-    parts = urlsplit(uri)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+    plain = uri.partition("#")[0].partition("?")[0]
+    scheme, mark, rest = plain.rpartition("://")
+    host, slash, path = rest.partition("/")
+    return scheme + mark + host.rpartition("@")[2] + slash + path

@@ -93,7 +93,7 @@ class _Server:
         date = formatdate(usegmt=True).encode()
         for port in (self._http, self._admin):
             port.tick(self._loop.time(), date)
-        self._loop.call_later(1.0, self._tick)
+        self._ticking = self._loop.call_later(1.0, self._tick)
 
     # Loading, in a thread of its own.
 
@@ -180,6 +180,7 @@ class _Server:
         self._http.close_idle()
         await self._finish()
         logs.info("ended", unanswered=len(self._http.connections))
+        await self._close()
 
     async def _wait(self, seconds: float) -> None:
         try:
@@ -197,6 +198,16 @@ class _Server:
             if self._told_to_hurry.is_set():
                 until = min(until, self._loop.time() + 1.0)
                 await asyncio.sleep(0.02)
+
+    async def _close(self) -> None:
+        """Leave nothing open: uvloop waits for all of it."""
+        self._ticking.cancel()
+        if self._plane.served:
+            self._plane.served.batcher.close()
+        self._listeners[1].close()
+        for port in (self._http, self._admin):
+            port.abort()
+        await asyncio.sleep(0)
 
 
 def _names(listener: asyncio.Server) -> list[str]:

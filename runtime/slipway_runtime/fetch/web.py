@@ -18,7 +18,7 @@ from slipway_runtime.fetch.sink import Sink
 
 CHUNK_BYTES = 1 << 20
 TIMEOUT_SECONDS = 30.0
-MOST_TRIES = 5
+MOST_TRIES = 4
 """In a row, none of which got further than the ones before."""
 MOST_REDIRECTS = 5
 WORTH_ANOTHER_TRY = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -53,7 +53,12 @@ class _Redirects(request.HTTPRedirectHandler):
     ) -> request.Request | None:
         allowed = ("https",) if req.type == "https" else ("https", "http")
         if urlsplit(newurl).scheme not in allowed:
-            raise URLError(f"it redirects to {logs.redacted(newurl)}, which is not {allowed[0]}")
+            raise Fault(
+                Reason.SOURCE_UNAVAILABLE,
+                f"{logs.redacted(req.full_url)} redirects to {logs.redacted(newurl)}, which is not "
+                f"{allowed[0]}.",
+                "Use the address where the file is in spec.model.uri.",
+            )
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 

@@ -3,12 +3,10 @@
 The answer of the cluster is shown beside what onnxruntime and scikit-learn say on this machine.
 """
 
-import json
 import sys
 from pathlib import Path
 
 import onnxruntime
-import yaml
 
 from fixtures.model import Model, Tensors
 from fixtures.trained import iris
@@ -32,9 +30,9 @@ def demo(cluster: Cluster) -> None:
         Failure: a step failed, or the cluster predicts something else than scikit-learn.
     """
     cluster.up()
-    names = deploy(cluster)
+    deploy(cluster)
     model = iris()
-    _serve(cluster, model, names["runtime"])
+    _serve(cluster, model)
     with step("ask the model in the cluster"), ask.forwarded(cluster, NAMESPACE, "iris") as url:
         served = ask.infer(f"{url}/v2/models/iris/infer", model.ask(*ROWS))
     print(_table(model, served))
@@ -45,13 +43,8 @@ def demo(cluster: Cluster) -> None:
     say("done; `make demo-down` removes all of it")
 
 
-def _serve(cluster: Cluster, model: Model, runtime: str) -> None:
-    """Apply the sample and wait for it as a pipeline would.
-
-    The runtime's image is named, for a revision that exists keeps the one that it was born with.
-    """
-    sample = yaml.safe_load(SAMPLE.read_text())
-    sample["spec"]["runtime"] = {"image": runtime}
+def _serve(cluster: Cluster, model: Model) -> None:
+    """Apply the sample and wait for it as a pipeline would."""
     kubectl = ("--namespace", NAMESPACE)
     apply = ("apply", "--server-side", "--filename=-")
     as_yaml = ("--dry-run=client", "--output=yaml")
@@ -59,7 +52,7 @@ def _serve(cluster: Cluster, model: Model, runtime: str) -> None:
         cluster.run(*apply, stdin=cluster.run("create", "namespace", NAMESPACE, *as_yaml))
         source = ("configmap", "iris-model", f"--from-file=model.onnx={model.path}")
         cluster.run(*kubectl, *apply, stdin=cluster.run("create", *source, *as_yaml))
-        cluster.run(*kubectl, *apply, stdin=json.dumps(sample))
+        cluster.run(*kubectl, *apply, stdin=SAMPLE.read_text())
         try:
             ready = ("wait", "--for=condition=Ready", "mdeploy/iris", f"--timeout={PATIENCE}")
             cluster.run(*kubectl, *ready)

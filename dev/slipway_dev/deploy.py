@@ -18,11 +18,8 @@ NAMESPACE = "slipway-system"
 PATIENCE = "180s"
 
 
-def deploy(cluster: Cluster) -> dict[str, str]:
+def deploy(cluster: Cluster) -> None:
     """Bring the images, apply everything, and return when the operator runs.
-
-    Returns:
-        The images' names by component.
 
     Raises:
         Failure: something was refused, or the operator does not get ready.
@@ -41,7 +38,6 @@ def deploy(cluster: Cluster) -> dict[str, str]:
                 log=evidence.collect(cluster, NAMESPACE),
                 remedy="read the whole log; `make deploy` tries again",
             ) from failure
-    return names
 
 
 def _overlay(names: dict[str, str]) -> Path:

@@ -111,7 +111,8 @@ def test_a_deleted_child_comes_back(workplace: Workplace, kind: str) -> None:
 def test_an_edited_child_is_put_back_and_an_event_says_so(workplace: Workplace) -> None:
     revision = serve(workplace)
     workplace.kubectl("set", "image", f"deployment/{revision}", "serve=x.example/elses:image")
-    workplace.kubectl("patch", "service", "iris", '--patch={"spec":{"ports":[{"port":81}]}}')
+    port = '[{"op": "replace", "path": "/spec/ports/0/port", "value": 81}]'
+    workplace.kubectl("patch", "service", "iris", "--type=json", f"--patch={port}")
 
     def healed() -> bool:
         template = workplace.get("deployment", revision)["spec"]["template"]["spec"]

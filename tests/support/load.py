@@ -34,12 +34,11 @@ class Load:
     def report(self) -> Report:
         """Wait for its end and read what it saw."""
 
-        def over() -> bool:
-            phase = self.workplace.get("pod", self.pod)["status"]["phase"]
-            return phase in {"Succeeded", "Failed"}
+        def last_line() -> str:
+            line = self.workplace.kubectl("logs", self.pod).splitlines()[-1]
+            return line if line.startswith("{") else ""
 
-        self.workplace.until("the client ends", over, self.seconds + 60)
-        said = json.loads(self.workplace.kubectl("logs", self.pod).splitlines()[-1])
+        said = json.loads(self.workplace.until("the client ends", last_line, self.seconds + 60))
         return Report(said["answers"], said["failed"], tuple(said["failures"]))
 
 

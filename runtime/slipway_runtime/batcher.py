@@ -23,6 +23,13 @@ Outcome = list[Array] | RequestError
 Done = Callable[[Outcome], None]
 
 
+def _elements(feed: Feed) -> int:
+    count = 0
+    for array in feed.values():
+        count += array.size
+    return count
+
+
 class Job:
     """One run that was asked for; ``done`` is called once, on the event loop, unless cancelled."""
 
@@ -32,7 +39,7 @@ class Job:
         self.feed = feed
         self.outputs = outputs
         self.done = done
-        self.elements = sum(array.size for array in feed.values())
+        self.elements = _elements(feed)
         self.timer: asyncio.TimerHandle | None = None
 
 
@@ -70,7 +77,7 @@ class Batcher:
 
     def learn(self, feed: Feed, seconds: float) -> None:
         """Take in a run that was made elsewhere: the warm-up."""
-        self._costs.learn(sum(array.size for array in feed.values()), seconds)
+        self._costs.learn(_elements(feed), seconds)
 
     def submit(self, feed: Feed, outputs: Sequence[str], done: Done) -> Job | None:
         """Run a job now, or queue it.

@@ -2,16 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from slipway_runtime import engine, protocol
+from slipway_runtime import answers, engine
+from slipway_runtime.answers import Answer
 from slipway_runtime.batcher import Batcher, Job, Outcome
 from slipway_runtime.datatypes import Signature
 from slipway_runtime.errors import Fault, Kind, RequestError
 from slipway_runtime.health import Health
 from slipway_runtime.inspection import Found
 from slipway_runtime.metrics import Metrics
-from slipway_runtime.protocol import Answer, Call
+from slipway_runtime.protocol import Call, Reader
+
+Answered = Callable[[Answer | RequestError], None]
 
 PLATFORM = "onnxruntime_onnx"
 
@@ -21,6 +25,7 @@ class Served:
     """A model that can predict."""
 
     signature: Signature
+    reader: Reader
     batcher: Batcher
     intra_op_threads: int
 
@@ -35,7 +40,7 @@ class DataPlane:
         self.metrics = Metrics(name)
         self.found: Found | None = None
         self.served: Served | None = None
-        self._prefix = protocol.response_prefix(name, version)
+        self._prefix = answers.prefix(name, version)
 
     def serve(self, served: Served) -> None:
         """Begin to predict."""
@@ -78,7 +83,7 @@ class DataPlane:
             raise RequestError(Kind.NOT_READY, message, retry_after)
         return self.served
 
-    def infer(self, call: Call, done: Callable[[Answer | RequestError], None]) -> Job | None:
+    def infer(self, call: Call, done: Answered) -> Job | None:
         """Predict, and tell ``done``, which may happen before this returns.
 
         Returns:
@@ -87,22 +92,23 @@ class DataPlane:
         Raises:
             RequestError: OVERLOADED or NOT_READY; ``done`` is not called then.
         """
-
-        def finish(outcome: Outcome) -> None:
-            done(outcome if isinstance(outcome, RequestError) else self._compose(call, outcome))
-
-        names = [spec.name for spec in call.outputs]
-        return self.model().batcher.submit(call.feed, names, finish)
+        finish = partial(self._finish, call, done)
+        return self.model().batcher.submit(call.feed, call.wish.names, finish)
 
     def cancel(self, job: Job) -> None:
         """Forget a prediction whose caller went away."""
         self.model().batcher.cancel(job)
 
-    def _compose(self, call: Call, arrays: list[Any]) -> Answer | RequestError:
+    def _finish(self, call: Call, done: Answered, outcome: Outcome) -> None:
+        if isinstance(outcome, RequestError):
+            done(outcome)
+            return
         try:
-            return protocol.compose(self._prefix, call, arrays)
+            answer = answers.compose(self._prefix, call.id, call.wish.forms, outcome)
         except RequestError as error:
-            return error
+            done(error)
+        else:
+            done(answer)
 
     def metadata(self) -> dict[str, Any]:
         """Describe the model.
@@ -115,8 +121,8 @@ class DataPlane:
             "name": self.name,
             "versions": [self.version],
             "platform": PLATFORM,
-            "inputs": protocol.describe(signature.inputs),
-            "outputs": protocol.describe(signature.outputs),
+            "inputs": answers.describe(signature.inputs),
+            "outputs": answers.describe(signature.outputs),
             "properties": self._properties(),
         }
 
@@ -153,8 +159,8 @@ class DataPlane:
         return {
             "opset": self.found.facts.opsets.get("", 0),
             "irVersion": self.found.facts.ir_version,
-            "inputs": protocol.describe(signature.inputs),
-            "outputs": protocol.describe(signature.outputs),
+            "inputs": answers.describe(signature.inputs),
+            "outputs": answers.describe(signature.outputs),
         }
 
     def _effective(self) -> dict[str, Any] | None:

@@ -13,9 +13,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from math import inf
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import httptools
+import msgspec
 import orjson
 
 from slipway_runtime import logs
@@ -41,7 +42,7 @@ _STATUS = {
 }
 
 
-class Response(NamedTuple):
+class Response(msgspec.Struct, frozen=True, gc=False):
     """An answer. ``headers`` are whole lines with their line ends; lengths are added later."""
 
     status: int

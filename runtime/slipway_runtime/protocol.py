@@ -1,17 +1,13 @@
-"""Open Inference Protocol v2 requests and responses as JSON with the binary tensor extension.
+"""Open Inference Protocol v2 requests: JSON with the binary tensor extension.
 
-Turns a body into a ``Call`` that fits the model, and arrays into a body. It knows neither HTTP
-nor onnxruntime.
+Turns a body into a ``Call`` that fits the model. It knows neither HTTP nor onnxruntime, and
+nothing of answers but which are wanted.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
-
 import msgspec
-import orjson
 
-from slipway_runtime import tensors
+from slipway_runtime import answers, tensors
+from slipway_runtime.answers import Form
 from slipway_runtime.datatypes import Signature, TensorSpec
 from slipway_runtime.errors import InvalidRequestError
 from slipway_runtime.tensors import Array, Buffer
@@ -53,40 +49,53 @@ class InferRequest(msgspec.Struct, gc=False):
     outputs: list[WantedOutput] = []
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A request that fits the model: arrays to run, and how to answer.
+class Wish(msgspec.Struct, frozen=True, gc=False):
+    """Which outputs a caller wants, and in which form."""
 
-    ``binary`` has one truth for each of ``outputs``.
-    """
+    names: tuple[str, ...]
+    forms: tuple[Form, ...]
+
+
+class Call(msgspec.Struct, frozen=True, gc=False):
+    """A request that fits the model: arrays to run, and how to answer."""
 
     feed: dict[str, Array]
-    outputs: tuple[TensorSpec, ...]
-    binary: tuple[bool, ...]
+    wish: Wish
     id: str
 
 
 _DECODER = msgspec.json.Decoder(InferRequest)
 
 
-def parse(body: bytes, json_length: int | None, signature: Signature) -> Call:
-    """Read an inference request against what the model takes.
+class Reader:
+    """Reads inference requests for one model."""
 
-    ``json_length`` is how much of the body is JSON; None when all of it is.
+    def __init__(self, signature: Signature) -> None:
+        self._signature = signature
+        specs = tuple(signature.outputs.values())
+        plain = all(spec.datatype.in_json for spec in specs)
+        self._everything = _wish(specs, (False,) * len(specs)) if plain else None
 
-    Raises:
-        InvalidRequestError: Naming what came and what was expected.
-    """
-    end = len(body) if json_length is None else json_length
-    if not 0 < end <= len(body):
-        raise InvalidRequestError(
-            f"the JSON part is said to have {end} bytes; the body has {len(body)}, and at least "
-            "one of them must be JSON"
-        )
-    request = _decode(body if end == len(body) else body[:end])
-    feed = _feed(request, memoryview(body)[end:], signature)
-    outputs, binary = _wanted(request, signature)
-    return Call(feed, outputs, binary, request.id)
+    def read(self, body: bytes, json_length: int | None) -> Call:
+        """Read a request's body, of which ``json_length`` bytes are JSON; all if None.
+
+        Raises:
+            InvalidRequestError: Naming what came and what was expected.
+        """
+        end = len(body) if json_length is None else json_length
+        if not 0 < end <= len(body):
+            raise InvalidRequestError(
+                f"the JSON part is said to have {end} bytes; the body has {len(body)}, and at "
+                "least one of them must be JSON"
+            )
+        request = _decode(body if end == len(body) else body[:end])
+        feed = _feed(request, memoryview(body)[end:], self._signature)
+        return Call(feed, self._wish(request), request.id)
+
+    def _wish(self, request: InferRequest) -> Wish:
+        if self._everything and not request.outputs and not request.parameters:
+            return self._everything
+        return _wanted(request, self._signature)
 
 
 def _decode(header: bytes) -> InferRequest:
@@ -152,7 +161,7 @@ def _binary_size(tensor: InputTensor, spec: TensorSpec) -> int | None:
     parameters = tensor.parameters
     if not parameters:
         return None
-    _refuse_new_forms(parameters, f"input {spec}")
+    _refuse_new_forms(parameters, "input", spec)
     size = parameters.get("binary_data_size")
     if size is None:
         return None
@@ -168,12 +177,10 @@ def _binary_size(tensor: InputTensor, spec: TensorSpec) -> int | None:
 def _data(tensor: InputTensor, spec: TensorSpec) -> Buffer:
     if not tensor.data:
         raise InvalidRequestError(f"input {spec} has neither data nor binary_data_size")
-    return bytes(tensor.data)
+    return memoryview(tensor.data)
 
 
-def _wanted(
-    request: InferRequest, signature: Signature
-) -> tuple[tuple[TensorSpec, ...], tuple[bool, ...]]:
+def _wanted(request: InferRequest, signature: Signature) -> Wish:
     """Choose the outputs of the answer, and which of them are binary."""
     default = _flag(request.parameters, "binary_data_output", False)
     if request.outputs:
@@ -184,7 +191,8 @@ def _wanted(
     else:
         specs = tuple(signature.outputs.values())
         binary = (default,) * len(specs)
-    if len(set(specs)) < len(specs):
+    wish = _wish(specs, binary)
+    if len(set(wish.names)) < len(specs):
         raise InvalidRequestError("the request names an output twice")
     for spec, as_binary in zip(specs, binary, strict=True):
         if not (as_binary or spec.datatype.in_json):
@@ -192,7 +200,12 @@ def _wanted(
                 f"output {spec}: {spec.datatype.name} has no JSON form; ask for it as binary with "
                 'the output\'s parameters {"binary_data": true}'
             )
-    return specs, binary
+    return wish
+
+
+def _wish(specs: tuple[TensorSpec, ...], binary: tuple[bool, ...]) -> Wish:
+    names = tuple(spec.name for spec in specs)
+    return Wish(names, tuple(map(Form, specs, map(answers.head, specs), binary)))
 
 
 def _output(wanted: WantedOutput, signature: Signature) -> TensorSpec:
@@ -201,7 +214,7 @@ def _output(wanted: WantedOutput, signature: Signature) -> TensorSpec:
         raise InvalidRequestError(
             f"the model has no output {wanted.name!r}; it gives {_listed(signature.outputs)}"
         )
-    _refuse_new_forms(wanted.parameters, f"output {spec}")
+    _refuse_new_forms(wanted.parameters, "output", spec)
     return spec
 
 
@@ -212,61 +225,11 @@ def _flag(parameters: Parameters, name: str, default: bool) -> bool:
     return value
 
 
-def _refuse_new_forms(parameters: Parameters, where: str) -> None:
+def _refuse_new_forms(parameters: Parameters, role: str, spec: TensorSpec) -> None:
     for name, answer in NEW_FORMS.items():
         if name in parameters:
-            raise InvalidRequestError(f"{where}: {answer}")
+            raise InvalidRequestError(f"{role} {spec}: {answer}")
 
 
 def _listed(specs: dict[str, TensorSpec]) -> str:
     return ", ".join(map(str, specs.values()))
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A response body: its JSON, and the binary tensors that follow it."""
-
-    json: bytes
-    tail: Sequence[Buffer]
-
-
-def compose(prefix: bytes, call: Call, arrays: Sequence[Array]) -> Answer:
-    """Write the response to a call.
-
-    ``prefix`` is the response's beginning, the same for every answer of one model: the
-    brace, the model's name and version.
-
-    Raises:
-        InvalidRequestError: If an output has no JSON form and the caller wanted JSON.
-    """
-    outputs: list[bytes] = []
-    tail: list[Buffer] = []
-    for spec, binary, array in zip(call.outputs, call.binary, arrays, strict=True):
-        shape = ",".join(map(str, array.shape))
-        head = f'{{"name":{quote(spec.name)},"datatype":"{spec.datatype.name}","shape":[{shape}],'
-        if binary:
-            tail.append(tensors.to_bytes(spec, array))
-            rest = b'"parameters":{"binary_data_size":%d}}' % len(tail[-1])
-        else:
-            rest = b'"data":' + tensors.to_json(spec, array) + b"}"
-        outputs.append(head.encode() + rest)
-    identity = b',"id":' + orjson.dumps(call.id) if call.id else b""
-    return Answer(prefix + identity + b',"outputs":[' + b",".join(outputs) + b"]}", tail)
-
-
-def quote(text: str) -> str:
-    """Write a string as JSON."""
-    return orjson.dumps(text).decode()
-
-
-def response_prefix(name: str, version: str) -> bytes:
-    """Write what every answer of a model begins with."""
-    return f'{{"model_name":{quote(name)},"model_version":{quote(version)}'.encode()
-
-
-def describe(specs: dict[str, TensorSpec]) -> list[dict[str, Any]]:
-    """Write tensors as metadata has them."""
-    return [
-        {"name": spec.name, "datatype": spec.datatype.name, "shape": list(spec.shape)}
-        for spec in specs.values()
-    ]

@@ -8,11 +8,10 @@ from urllib.parse import unquote, urlsplit
 
 import orjson
 
-from slipway_runtime import protocol
+from slipway_runtime.answers import Answer
 from slipway_runtime.dataplane import DataPlane
 from slipway_runtime.errors import InvalidRequestError, Kind, RequestError
 from slipway_runtime.http1 import Exchange, Response, error
-from slipway_runtime.protocol import Answer
 
 VERSION = package_version("slipway")
 
@@ -124,8 +123,7 @@ class Rest:
         started = perf_counter()
         done = partial(self._infer_done, exchange, started)
         try:
-            signature = self._plane.model().signature
-            call = protocol.parse(exchange.body, _json_length(exchange), signature)
+            call = self._plane.model().reader.read(exchange.body, _json_length(exchange))
             job = self._plane.infer(call, done)
         except RequestError as problem:
             done(problem)

@@ -18,6 +18,7 @@ from slipway_runtime.errors import Fault
 from slipway_runtime.http1 import Connection, Port
 from slipway_runtime.inspection import Found
 from slipway_runtime.loading import Loaded, load
+from slipway_runtime.protocol import Reader
 from slipway_runtime.rest import Rest
 from slipway_runtime.settings import Settings
 
@@ -142,7 +143,8 @@ class _Server:
         if loaded.run_seconds is not None:
             batcher.learn(loaded.engine.smallest(), loaded.run_seconds)
         metrics.load_seconds = seconds
-        self._plane.serve(Served(loaded.engine.signature, batcher, loaded.intra_op_threads))
+        signature = loaded.engine.signature
+        self._plane.serve(Served(signature, Reader(signature), batcher, loaded.intra_op_threads))
         logs.info(
             "serving",
             model=self._plane.name,

@@ -91,7 +91,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     web: Web
 
-    def do_GET(self) -> None:  # noqa: N802 - the standard library's name
+    def do_GET(self) -> None:
         self.web.asked.append((self.path, {k.lower(): v for k, v in self.headers.items()}))
         answer = self.web.answers.pop(0) if self.web.answers else whole
         answer(self)

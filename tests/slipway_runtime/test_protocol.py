@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway_runtime import protocol
+from slipway_runtime import answers, protocol
 from slipway_runtime.datatypes import DATATYPES, Signature, TensorSpec
 from slipway_runtime.errors import InvalidRequestError
 
@@ -34,7 +34,7 @@ def binary(tensor: dict[str, Any], size: Any) -> dict[str, Any]:
 
 def parse(header: bytes, tail: bytes = b"", length: int | None = None) -> protocol.Call:
     given = len(header) if tail and length is None else length
-    return protocol.parse(header + tail, given, SIGNATURE)
+    return protocol.Reader(SIGNATURE).read(header + tail, given)
 
 
 def test_inputs_come_in_any_order() -> None:
@@ -58,14 +58,14 @@ def test_binary_and_json_tensors_mix() -> None:
 
 def test_without_a_wish_all_outputs_are_given_in_the_models_order() -> None:
     call = parse(a_request(A, B, outputs=[], parameters={"binary_data_output": True}))
-    assert [spec.name for spec in call.outputs] == ["y", "h", "t"]
-    assert call.binary == (True, True, True)
+    assert call.wish.names == ("y", "h", "t")
+    assert [form.binary for form in call.wish.forms] == [True, True, True]
 
 
 def test_an_outputs_own_wish_goes_before_the_requests() -> None:
     outputs = [{"name": "t", "parameters": {"binary_data": False}}, {"name": "h"}]
     call = parse(a_request(A, B, outputs=outputs, parameters={"binary_data_output": True}))
-    assert call.binary == (False, True)
+    assert [form.binary for form in call.wish.forms] == [False, True]
 
 
 def test_parameters_that_mean_nothing_here_are_passed_over() -> None:
@@ -143,14 +143,18 @@ def test_bytes_that_belong_to_no_tensor_are_refused() -> None:
 @given(st.binary(), st.none() | st.integers(-1, 200))
 def test_any_body_is_refused_or_read(body: bytes, length: int | None) -> None:
     with pytest.raises(InvalidRequestError):
-        protocol.parse(body, length, SIGNATURE)
+        protocol.Reader(SIGNATURE).read(body, length)
 
 
 CALL = parse(a_request(A, B, id='"7"\n'))
 
 
+def composed(call: protocol.Call, *arrays: Any) -> answers.Answer:
+    return answers.compose(answers.prefix("m", "1"), call.id, call.wish.forms, arrays)
+
+
 def test_an_answer_carries_the_id_that_came() -> None:
-    answer = protocol.compose(protocol.response_prefix("m", "1"), CALL, [np.ones(2, np.float32)])
+    answer = composed(CALL, np.ones(2, np.float32))
     assert json.loads(answer.json) == {
         "model_name": "m",
         "model_version": "1",
@@ -163,8 +167,7 @@ def test_an_answer_carries_the_id_that_came() -> None:
 def test_an_answer_has_its_binary_tensors_behind_it() -> None:
     outputs = [{"name": "t", "parameters": {"binary_data": True}}, {"name": "y"}]
     call = parse(a_request(A, B, outputs=outputs))
-    arrays = [np.array(["é"], object), np.ones(1, np.float32)]
-    answer = protocol.compose(protocol.response_prefix("m", "1"), call, arrays)
+    answer = composed(call, np.array(["é"], object), np.ones(1, np.float32))
     text, number = json.loads(answer.json)["outputs"]
     assert text["parameters"] == {"binary_data_size": 6}
     assert "data" not in text

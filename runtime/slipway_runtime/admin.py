@@ -4,7 +4,7 @@ import orjson
 
 from slipway_runtime import engine, metrics
 from slipway_runtime.dataplane import DataPlane
-from slipway_runtime.http1 import Exchange, Response, error
+from slipway_runtime.exchange import Exchange, Response, error
 
 TEXT = b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n"
 

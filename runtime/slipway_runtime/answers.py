@@ -42,7 +42,7 @@ def compose(
             end = b',"parameters":{"binary_data_size":%d}}' % len(tail[-1])
         else:
             end = b',"data":%b}' % tensors.to_json(form.spec, array)
-        outputs.append(form.head + str([*array.shape]).encode() + end)
+        outputs.append(form.head + orjson.dumps(array.shape) + end)
     identity = b',"id":' + orjson.dumps(request_id) if request_id else b""
     return Answer(prefix + identity + b',"outputs":[' + b",".join(outputs) + b"]}", tail)
 

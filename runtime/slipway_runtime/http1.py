@@ -10,20 +10,19 @@ reading for a while, since a client that still writes would otherwise lose the a
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from math import inf
-from typing import Protocol
 
 import httptools
-import msgspec
-import orjson
 
 from slipway_runtime import logs
+from slipway_runtime.exchange import Exchange, Response, Site, error
 
 MOST_TARGET_BYTES = 8 << 10
 MOST_HEADER_BYTES = 32 << 10
 MOST_PIPELINED = 16
+MOST_LARGE_BODIES = 4
+"""Of the largest size, at a time; more of smaller ones."""
 READ_SECONDS = 30.0
 """For a request's head and the beginning of its body."""
 SLOWEST_BODY = 64 << 10
@@ -34,7 +33,6 @@ LINGER_SECONDS = 5.0
 WRITE_SECONDS = 60.0
 """For a client that does not read its answer."""
 
-JSON = b"content-type: application/json\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 _STATUS = {
@@ -42,57 +40,17 @@ _STATUS = {
 }
 
 
-class Response(msgspec.Struct, frozen=True, gc=False):
-    """An answer. ``headers`` are whole lines with their line ends; lengths are added later."""
-
-    status: int
-    body: Sequence[bytes | memoryview]
-    headers: bytes = JSON
-
-
-def error(status: int, message: str, headers: bytes = b"") -> Response:
-    """Answer with the protocol's error object."""
-    return Response(status, (orjson.dumps({"error": message}),), JSON + headers)
-
-
-class Exchange:
-    """One request and the place for its answer.
-
-    Whoever answers later sets ``cancel``, which is called if the client goes away first.
-    """
-
-    __slots__ = ("_connection", "body", "cancel", "headers", "keep_alive", "method", "target")
-
-    def __init__(self, connection: "Connection", method: bytes, target: bytes) -> None:
-        self._connection = connection
-        self.method = method
-        self.target = target
-        self.headers: dict[bytes, bytes] = {}
-        self.body = b""
-        self.keep_alive = False
-        self.cancel: Callable[[], None] | None = None
-
-    def answer(self, response: Response) -> None:
-        """Send the answer; to be called once. An answer to nobody is dropped."""
-        self._connection.answer(self, response)
-
-
-class Site(Protocol):
-    """What is served on a port."""
-
-    def open(self, exchange: Exchange) -> None:
-        """Answer a request, now or later."""
-
-    def refused(self, target: bytes, status: int) -> None:
-        """Take note of a request that could not be read, and was answered with ``status``."""
-
-
 class Port:
-    """What the connections of one port share: limits, the time, and who is there."""
+    """What the connections of one port share: limits, the time, and who is there.
+
+    ``held_bytes`` are those of all bodies that are being read or wait for their answer.
+    """
 
     def __init__(self, site: Site, most_body_bytes: int, most_connections: int) -> None:
         self.site = site
         self.most_body_bytes = most_body_bytes
+        self.most_held_bytes = MOST_LARGE_BODIES * most_body_bytes
+        self.held_bytes = 0
         self.most_connections = most_connections
         self.connections: set[Connection] = set()
         self.draining = False
@@ -144,6 +102,7 @@ class Connection(asyncio.Protocol):
         self._reading = False
         self._head_bytes = 0
         self._unread_bytes = 0
+        self._held_bytes = 0
         self._target = b""
         self._headers: dict[bytes, bytes] = {}
         self._pieces: list[bytes] = []
@@ -162,6 +121,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._port.connections.discard(self)
+        self._hold(-self._held_bytes)
         self._refused = True
         self._waiting.clear()
         current, self._current = self._current, None
@@ -273,8 +233,15 @@ class Connection(asyncio.Protocol):
         self._pieces.append(piece)
         self._body_bytes += len(piece)
         self.deadline += len(piece) / SLOWEST_BODY
+        self._hold(len(piece))
         if self._body_bytes > self._port.most_body_bytes:
             self._refuse(413, self._too_large(f"at least {self._body_bytes}"))
+        elif self._port.held_bytes > self._port.most_held_bytes:
+            self._refuse(503, "this server holds as many bytes of requests as it may; try again")
+
+    def _hold(self, size: int) -> None:
+        self._held_bytes += size
+        self._port.held_bytes += size
 
     def on_message_complete(self) -> None:
         self._reading = False
@@ -308,11 +275,14 @@ class Connection(asyncio.Protocol):
         """Answer in turn that no request could be read, and read no other."""
         if not self._refused:
             self._refused = True
+            if self._reading:
+                self._hold(-self._body_bytes)
             self._reading = False
             self._pieces = []
             self.deadline = inf
             self._port.site.refused(self._target, status)
-            self._waiting.append(error(status, message))
+            retry = b"retry-after: 1\r\n" if status == 503 else b""
+            self._waiting.append(error(status, message, retry))
 
     def overdue(self) -> None:
         """End what took too long."""
@@ -363,6 +333,7 @@ class Connection(asyncio.Protocol):
         if self._current is not exchange:
             return
         self._current = None
+        self._hold(-len(exchange.body))
         stay = bool(self._waiting) or not self._port.draining
         self._send(response, exchange.method, exchange.keep_alive and stay)
         self._advance()

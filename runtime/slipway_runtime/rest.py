@@ -11,7 +11,7 @@ import orjson
 from slipway_runtime.answers import Answer
 from slipway_runtime.dataplane import DataPlane
 from slipway_runtime.errors import InvalidRequestError, Kind, RequestError
-from slipway_runtime.http1 import Exchange, Response, error
+from slipway_runtime.exchange import Exchange, Response, error
 
 VERSION = package_version("slipway")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from slipway_runtime.exchange import Exchange, Response
 from slipway_runtime.http1 import (
     IDLE_SECONDS,
     LINGER_SECONDS,
@@ -13,9 +14,7 @@ from slipway_runtime.http1 import (
     SLOWEST_BODY,
     WRITE_SECONDS,
     Connection,
-    Exchange,
     Port,
-    Response,
 )
 from support.waiting import until
 
@@ -168,6 +167,30 @@ async def test_one_connection_too_many_is_told_so(stage: Stage) -> None:
     await until(lambda: stage.site.opened)
     for _, writer in pairs:
         writer.close()
+
+
+async def test_more_bytes_than_the_server_may_hold_are_refused(stage: Stage) -> None:
+    stage.port.most_held_bytes = 1_500_000
+    _, first = await stage.client()
+    first.write(POST + bytes(1_000_000))
+    await until(lambda: stage.site.opened)
+    reader, second = await stage.client()
+    second.write(POST + bytes(1_000_000))
+    assert b" 503 " in await reader.read()
+    assert stage.port.held_bytes == 1_000_000
+    stage.site.opened[0].answer(OK)
+    assert stage.port.held_bytes == 0
+    first.close()
+    second.close()
+
+
+async def test_a_client_that_goes_away_leaves_nothing_behind(stage: Stage) -> None:
+    _, writer = await stage.client()
+    writer.write(POST + bytes(500_000))
+    await until(lambda: stage.port.held_bytes == 500_000)
+    writer.transport.abort()
+    await until(lambda: not stage.port.connections)
+    assert stage.port.held_bytes == 0
 
 
 async def test_a_draining_port_answers_and_closes(stage: Stage) -> None:

@@ -58,6 +58,14 @@ def identity(
     return a_model([node], [ends[0]], [ends[1]], versions=versions)
 
 
+def identities(datatypes: Sequence[str]) -> onnx.ModelProto:
+    """Answer ``y_FP32`` with what came as ``x_FP32``, and so on for each type."""
+    nodes = [helper.make_node("Identity", [f"x_{name}"], [f"y_{name}"]) for name in datatypes]
+    inputs = [a_tensor(f"x_{name}", name, ["N", 3]) for name in datatypes]
+    outputs = [a_tensor(f"y_{name}", name, ["N", 3]) for name in datatypes]
+    return a_model(nodes, inputs, outputs)
+
+
 def arithmetic() -> onnx.ModelProto:
     """Answer ``sum`` and ``difference`` of ``a`` and ``b``."""
     ends = [a_tensor(name, "FP32", ["N"]) for name in ("a", "b", "sum", "difference")]

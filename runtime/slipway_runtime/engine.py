@@ -147,10 +147,20 @@ def _options(tuning: Tuning) -> Any:
 
 
 def _signature(session: Any) -> Signature:
-    return Signature(
+    signature = Signature(
         {node.name: _spec("input", node) for node in session.get_inputs()},
         {node.name: _spec("output", node) for node in session.get_outputs()},
     )
+    given = {spec.datatype for spec in signature.inputs.values()}
+    every = given | {spec.datatype for spec in signature.outputs.values()}
+    if BF16 in every and BYTES in given:
+        raise Fault(
+            Reason.MODEL_UNSUPPORTED,
+            "the model takes strings and has bfloat16 inputs or outputs; onnxruntime's Python "
+            "interface has no way to pass both.",
+            "Cast the bfloat16 tensors to FP32 in the graph.",
+        )
+    return signature
 
 
 def _spec(role: str, node: Any) -> TensorSpec:

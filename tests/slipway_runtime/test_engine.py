@@ -11,7 +11,7 @@ from fixtures import broken
 from slipway_runtime.datatypes import DATATYPES, Datatype
 from slipway_runtime.engine import Engine, Tuning
 from slipway_runtime.errors import Fault, InvalidRequestError, Kind, Reason, RequestError
-from support.onnx_models import a_model, a_tensor, arithmetic, identity, lookup, written
+from support.onnx_models import a_model, a_tensor, arithmetic, identities, identity, lookup, written
 
 
 def load(model: onnx.ModelProto, directory: Path) -> Engine:
@@ -110,6 +110,11 @@ def test_a_graph_that_does_not_fit_together_is_invalid(tmp_path: Path) -> None:
         load(model, tmp_path)
     assert fault.value.reason is Reason.MODEL_INVALID
     assert "onnxruntime_src" not in fault.value.message
+
+
+def test_strings_and_bfloat16_together_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(Fault, match="ModelUnsupported.*no way to pass both"):
+        load(identities(["BYTES", "BF16"]), tmp_path)
 
 
 def test_config_entries_reach_the_session(tmp_path: Path) -> None:

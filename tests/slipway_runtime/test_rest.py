@@ -119,9 +119,18 @@ def a_value(datatype: Datatype) -> Any:
     return np.array([[0, 1, 1]], dtype)
 
 
-@pytest.mark.parametrize("binary", [True, False], ids=["binary", "json"])
-def test_every_type_is_served_to_a_real_client(binary: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("binary", "mixed"),
+    [
+        pytest.param(True, "BYTES", id="binary"),
+        pytest.param(True, "BF16", id="binary strings"),
+        pytest.param(False, "", id="json"),
+    ],
+)
+def test_every_type_is_served_to_a_real_client(binary: bool, mixed: str, tmp_path: Path) -> None:
+    """``mixed`` is left out: onnxruntime takes strings and bfloat16 only one without the other."""
     types = {datatype.name: datatype for datatype in DATATYPES if binary or datatype.in_json}
+    types.pop(mixed, None)
     model = written(identities(list(types)), tmp_path / "m.onnx")
     tensors = []
     for name, datatype in types.items():

@@ -46,7 +46,7 @@ test: lint deploy ## every test, those without a cluster first
 	$(PYTHON) -m pytest $(PURE) tests/cluster
 
 bench: $(READY) ## measure the runtime's speed
-	@PYTHONPATH=tests $(PYTHON) -m bench
+	$(PYTHON) bench/rest.py
 
 lock: ## pin the newest dependencies that pyproject.toml allows (needs uv)
 	$(LOCK) --extra operator --output-file locks/operator.txt

@@ -106,6 +106,24 @@ def test_a_model_on_a_volume_is_served(workplace: Workplace) -> None:
     assert model.wrong(workplace.predict("digits", model.ask(5, 6)), 5, 6) == []
 
 
+def test_onnxruntime_is_tuned_from_the_pods_cpu_limit(workplace: Workplace) -> None:
+    workplace.provide(iris())
+    workplace.apply(a_model_deployment())
+    workplace.wait("iris")
+    (pod,) = workplace.find("pod", "slipway.dev/model=iris")
+    assert pod["spec"]["containers"][0]["resources"]["limits"]["cpu"] == "1"
+    where = f"/api/v1/namespaces/{workplace.namespace}/pods/{pod['metadata']['name']}:8082"
+    status = json.loads(workplace.kubectl("get", "--raw", f"{where}/proxy/status"))
+    assert (status["state"], status["digest"]) == ("Ready", iris().sha256)
+    assert status["effective"] == {
+        "executionProvider": "CPUExecutionProvider",
+        "intraOpNumThreads": 1,
+        "workers": 1,
+    }
+    metrics = workplace.kubectl("get", "--raw", f"{where}/proxy/metrics")
+    assert 'slipway_model_ready{model="iris"} 1' in metrics
+
+
 def test_pods_have_what_production_asks_for(workplace: Workplace) -> None:
     workplace.provide(iris())
     workplace.apply(a_model_deployment(replicas=2))

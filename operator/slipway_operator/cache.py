@@ -24,6 +24,7 @@ class Cache:
 
     def __init__(self) -> None:
         self._objects: dict[Name, Manifest] = {}
+        self._models: dict[Name, Ref] = {}
         self._children: dict[Ref, set[Name]] = {}
 
     def model(self, ref: Ref) -> Manifest | None:
@@ -35,13 +36,17 @@ class Cache:
         return [self._objects[name] for name in sorted(self._children.get(ref, ()))]
 
     def put(self, kind: Kind, body: Mapping[str, Any]) -> Ref | None:
-        """Take in an object; return its model if that is news, None if it is not."""
+        """Take in an object; return its model if that is news, None if it is not.
+
+        It stays with the model that it was first seen with: whoever edits its label is found out.
+        """
         seen = project(kind, body)
-        name, model = _name(kind, seen), _model(kind, seen)
-        known = self._objects.get(name)
+        name = _name(kind, seen)
+        known, model = self._objects.get(name), self._models.get(name) or _model(kind, seen)
         if model is None or (known is not None and not _newer(seen, known)):
             return None
         self._objects[name] = seen
+        self._models[name] = model
         if kind is not MODEL:
             self._children.setdefault(model, set()).add(name)
         return None if known is not None and _content(known) == _content(seen) else model
@@ -53,8 +58,8 @@ class Cache:
         if known is None or known["metadata"]["uid"] != body["metadata"]["uid"]:
             return None
         del self._objects[name]
-        model = _model(kind, known)
-        if model is not None and model in self._children:
+        model = self._models.pop(name)
+        if model in self._children:
             self._children[model].discard(name)
             if not self._children[model]:
                 del self._children[model]

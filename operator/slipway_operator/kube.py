@@ -23,9 +23,8 @@ TIMEOUT_SECONDS = 20
 log = logging.getLogger(__name__)
 
 KINDS = {kind.kind: kind for kind in (MODEL, *OWNED)}
-REFUSED = frozenset({400, 422})
-ENDING = "because it is being terminated"
-"""What the API server says of a namespace that is being deleted, with status 403."""
+REFUSED = frozenset({400, 403, 422})
+"""Invalid, forbidden (by a quota, a policy, or the operator's own rights), unprocessable."""
 
 
 class KubeCluster:
@@ -66,7 +65,7 @@ class KubeCluster:
         try:
             await self._apply(path(manifest), manifest, names.FIELD_MANAGER)
         except ApiError as error:
-            if error.status in REFUSED or ENDING in error.message:
+            if error.status in REFUSED:
                 raise BlockedError(_refusal(manifest, error)) from error
             raise
 
@@ -180,7 +179,7 @@ def _refusal(manifest: Manifest, error: ApiError) -> Fault:
     return Fault(
         reason="ManifestRefused",
         message=f"the API server refuses {what}: {error.message}",
-        hint="Correct the field of the spec that it names.",
+        hint="Correct what it names: the spec, a quota, a policy, or the operator's rights.",
         final=True,
     )
 

@@ -4,16 +4,26 @@ In the steady state all of it comes from memory: pods are listed only for a revi
 well, or whose model's digest is not known yet.
 """
 
+import asyncio
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from slipway_operator.core import names
-from slipway_operator.core.manifest import DEPLOYMENT, RECORD, SCALER, SERVICE, Kind, Manifest
+from slipway_operator.core.manifest import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    RECORD,
+    SCALER,
+    SERVICE,
+    Kind,
+    Manifest,
+)
 from slipway_operator.core.observed import Observed, Pod, Revision, Scaler, Workload
 from slipway_operator.core.render import record
-from slipway_operator.core.spec import Spec
+from slipway_operator.core.spec import Autoscaled, Spec
 from slipway_operator.ports import Ref, World
 
 
@@ -25,11 +35,11 @@ async def observe(ref: Ref, model: Manifest, spec: Spec, world: World) -> Observ
     found = await _pods(ref, known, spec.fingerprint, world)
     digests = found_digests(found)
     service = next(_of(children, SERVICE), None)
-    scaler = next(_of(children, SCALER), None)
+    scaler = next(_of(children, SCALER), None) if isinstance(spec.scale, Autoscaled) else None
     return Observed(
         generation=model["metadata"]["generation"],
         track=service["spec"].get("selector", {}).get(names.TRACK_LABEL) if service else None,
-        good=_fingerprint(status.get("stableRevision")),
+        good=names.fingerprint(status["stableRevision"]) if "stableRevision" in status else None,
         revisions=tuple(replace(r, digest=r.digest or digests.get(r.fingerprint)) for r in known),
         pods=found,
         scaler=Scaler.read(scaler) if scaler else None,
@@ -52,24 +62,34 @@ def _of(children: Iterable[Manifest], kind: Kind) -> Iterator[Manifest]:
     return (child for child in children if child["kind"] == kind.kind)
 
 
-def _fingerprint(revision: str | None) -> str | None:
-    return revision.rpartition("-")[2] if revision else None
-
-
 def _revisions(children: Sequence[Manifest], status: Mapping[str, Any]) -> tuple[Revision, ...]:
     workloads = {d["metadata"]["name"]: Workload.read(d) for d in _of(children, DEPLOYMENT)}
     digests = {r["name"]: r.get("digest") for r in status.get("revisions", ())}
     found = (
         Revision(
-            fingerprint=r["metadata"]["labels"][names.REVISION_LABEL],
+            fingerprint=names.fingerprint(r["metadata"]["name"]),
             number=r["revision"],
             record=r["data"],
             digest=digests.get(r["metadata"]["name"]),
             workload=workloads.get(r["metadata"]["name"]),
         )
-        for r in _of(children, RECORD)
+        for r in (*_of(children, RECORD), *_lost_records(children))
     )
     return tuple(sorted(found, key=lambda r: r.number))
+
+
+def _lost_records(children: Sequence[Manifest]) -> Iterator[Manifest]:
+    """Build again the records that somebody deleted, from what runs; one may be the good one."""
+    recorded = {r["metadata"]["name"] for r in _of(children, RECORD)}
+    settings = {c["metadata"]["name"]: c["data"] for c in _of(children, CONFIG_MAP)}
+    for deployment in _of(children, DEPLOYMENT):
+        name = deployment["metadata"]["name"]
+        if name not in recorded and name in settings:
+            data = {
+                "settings": json.loads(settings[name][names.SETTINGS_KEY]),
+                "template": deployment["spec"]["template"],
+            }
+            yield {"metadata": {"name": name}, "revision": 0, "data": data}
 
 
 def _with_latest(
@@ -87,7 +107,13 @@ async def _pods(ref: Ref, known: Iterable[Revision], latest: str, world: World) 
     if not unwell:
         return ()
     found = await world.cluster.pods(ref, unwell)
-    return tuple([await _pod(pod, world) for pod in found])
+    return tuple(await asyncio.gather(*(_pod(pod, world) for pod in found if _counts(pod))))
+
+
+def _counts(pod: Manifest) -> bool:
+    """Leave out pods that have ended or are told to: how they end is no fault of their revision."""
+    ended = pod.get("status", {}).get("phase") in {"Failed", "Succeeded"}
+    return not ended and "deletionTimestamp" not in pod["metadata"]
 
 
 def _unwell(revision: Revision, latest: str) -> bool:

@@ -4,12 +4,11 @@ Create, update, restart and drift are the same call: what it does depends on the
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from slipway_operator.core import names
-from slipway_operator.core.decide import STALLED, decide
+from slipway_operator.core.decide import decide, hindered
 from slipway_operator.core.diagnose import Fault
 from slipway_operator.core.errors import SpecError
 from slipway_operator.core.events import Event, events
@@ -37,12 +36,14 @@ async def reconcile(ref: Ref, world: World) -> timedelta | None:
     plan = decide(spec, seen)
     owner = Owner(ref.namespace, ref.name, model["metadata"]["uid"])
     desired = list(render(owner, spec, plan))
-    blocked = await apply(ref, model, desired, world)
-    if blocked is not None:
-        plan = replace(plan, fault=blocked, recheck_after=STALLED)
+    if await outlived(ref, model, desired, world):
+        return None
+    faults = await apply(ref, model, desired, world)
+    if faults:
+        plan = hindered(plan, seen, faults)
     await scale(ref, model, plan, world)
     await prune(ref, model, desired, world)
-    status = report((ref.namespace, ref.name), spec, seen, plan, world.clock())
+    status = report((ref.namespace, ref.name), seen, plan, world.clock())
     await publish(model, status, world)
     return plan.recheck_after
 
@@ -58,18 +59,31 @@ async def refuse(model: Manifest, error: SpecError, world: World) -> None:
     await publish(model, report_refusal(seen, status, fault, world.clock()), world)
 
 
+async def outlived(ref: Ref, model: Manifest, desired: Sequence[Manifest], world: World) -> bool:
+    """Say whether memory holds a model that is gone, so that nothing is created for it."""
+    have = {key(child) for child in owned(model, world.cluster.children(ref))}
+    if all(key(manifest) in have for manifest in desired):
+        return False
+    fresh = await world.cluster.live(model)
+    return (
+        fresh is None
+        or fresh["metadata"]["uid"] != model["metadata"]["uid"]
+        or "deletionTimestamp" in fresh["metadata"]
+    )
+
+
 async def apply(
     ref: Ref, model: Manifest, desired: Sequence[Manifest], world: World
-) -> Fault | None:
-    """Write each object that is missing or has drifted; return the first that can't be written."""
+) -> Mapping[str, Fault]:
+    """Write each object that is missing or has drifted; return what can't be written, by kind."""
     children = {key(child): child for child in owned(model, world.cluster.children(ref))}
-    first: Fault | None = None
+    faults: dict[str, Fault] = {}
     for manifest in desired:
         try:
             await settle(model, manifest, children.get(key(manifest)), world)
         except BlockedError as blocked:
-            first = first or blocked.fault
-    return first
+            faults.setdefault(manifest["kind"], blocked.fault)
+    return faults
 
 
 async def settle(model: Manifest, manifest: Manifest, child: Manifest | None, world: World) -> None:
@@ -103,9 +117,16 @@ async def refuse_foreign(model: Manifest, manifest: Manifest, world: World) -> N
             reason="NameCollision",
             message=f"{what} exists and does not belong to this ModelDeployment",
             hint=f"Delete or rename that {manifest['kind']}, or rename the ModelDeployment.",
-            final="deletionTimestamp" not in found["metadata"],
+            final=not leaving(model, found),
         )
     )
+
+
+def leaving(model: Manifest, found: Manifest) -> bool:
+    """Say whether an object will soon be gone: its end has begun, or its owner was a namesake."""
+    owners = found["metadata"].get("ownerReferences", ())
+    former = any((o["kind"], o["name"]) == key(model) for o in owners)
+    return former or "deletionTimestamp" in found["metadata"]
 
 
 async def scale(ref: Ref, model: Manifest, plan: Plan, world: World) -> None:

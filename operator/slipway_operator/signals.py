@@ -24,7 +24,15 @@ class PodSignals:
         url = f"http://{host}:{names.ADMIN_PORT}/status"
         try:
             async with self._session.get(url, timeout=TIMEOUT, allow_redirects=False) as response:
-                said = json.loads(await response.content.read(MAX_BYTES))
+                said = json.loads(await _body(response))
         except (aiohttp.ClientError, TimeoutError, ValueError):
             return None
         return said if isinstance(said, dict) and said.get("schemaVersion") == 1 else None
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    """Read a body to its end, or as far as it is welcome."""
+    body = b""
+    while len(body) < MAX_BYTES and (chunk := await response.content.read(MAX_BYTES - len(body))):
+        body += chunk
+    return body

@@ -80,3 +80,29 @@ def test_a_model_is_found_by_its_ref() -> None:
     assert cache.put(MODEL, {"metadata": metadata}) == REF
     assert cache.model(REF) is not None
     assert cache.model(Ref("risk", "other")) is None
+
+
+def test_a_child_whose_label_is_edited_stays_with_its_model() -> None:
+    cache = Cache()
+    cache.put(SERVICE, a_service(5))
+    stolen, bare = a_service(6), a_service(7)
+    stolen["metadata"]["labels"]["slipway.dev/model"] = "other"
+    del bare["metadata"]["labels"]["slipway.dev/model"]
+    assert cache.put(SERVICE, stolen) == REF
+    assert cache.put(SERVICE, bare) == REF
+    assert cache.children(REF)[0]["metadata"]["labels"] == {}
+    assert cache.drop(SERVICE, stolen) == REF
+    assert cache.children(REF) == cache.children(Ref("risk", "other")) == []
+
+
+def test_versions_are_numbers_not_texts() -> None:
+    cache = Cache()
+    cache.put(SERVICE, a_service(9, a=1))
+    assert cache.put(SERVICE, a_service(10, a=2)) == REF
+
+
+def test_a_list_of_one_kind_buries_nothing_of_another() -> None:
+    cache = Cache()
+    cache.put(SERVICE, a_service(5))
+    assert cache.replace(SCALER, [], version=9) == set()
+    assert cache.children(REF)

@@ -1,12 +1,16 @@
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from slipway_operator.core.decide import STALLED
+from slipway_operator.core.diagnose import Fault
+from slipway_operator.core.manifest import Manifest
 from slipway_operator.core.spec import Spec
-from slipway_operator.ports import Ref
+from slipway_operator.ports import BlockedError, Ref
 from slipway_operator.reconcile import reconcile
 from support.builders import DIGEST, a_model, an_autoscaled_spec
 from support.fakes import RELEASE_IMAGE, DiedError, FakeCluster, a_fake_world
@@ -182,7 +186,9 @@ async def test_an_edited_child_is_put_back_and_somebody_is_told() -> None:
     cluster = a_cluster()
     await settle(cluster)
     cluster.get("Service", "fraud")["spec"]["ports"][0]["port"] = 81
+    cluster.get("Service", "fraud")["spec"]["selector"]["app"] = "theirs"
     await one_pass(cluster)
+    assert "app" not in cluster.get("Service", "fraud")["spec"]["selector"]
     assert cluster.get("Service", "fraud")["spec"]["ports"][0]["port"] == 80
     assert [e.reason for e in cluster.told][-1] == "Repaired"
 
@@ -238,6 +244,69 @@ async def test_somebody_elses_object_is_left_alone_and_named() -> None:
     assert cluster.get("Service", "fraud") == theirs
     assert condition(cluster, "Stalled")["reason"] == "NameCollision"
     assert "Service fraud" in condition(cluster, "Ready")["message"]
+
+
+@dataclass
+class Refusing(FakeCluster):
+    """Refuses a kind of object."""
+
+    kind: str = ""
+
+    async def apply(self, manifest: Manifest) -> None:
+        if manifest["kind"] == self.kind:
+            raise BlockedError(Fault(reason="ManifestRefused", message="no", final=True))
+        await super().apply(manifest)
+
+
+async def test_what_the_api_server_refuses_holds_nothing_else_up_and_is_tried_again() -> None:
+    cluster = Refusing(kind="ServiceAccount")
+    cluster.add(a_model())
+    await settle(cluster)
+    assert cluster.names("Deployment")
+    assert condition(cluster, "Available")["status"] == "True"
+    assert condition(cluster, "Ready")["reason"] == "ManifestRefused"
+    assert await one_pass(cluster) == STALLED
+    cluster.kind = ""
+    await settle(cluster)
+    assert condition(cluster, "Ready")["status"] == "True"
+
+
+async def test_pods_behind_somebody_elses_service_serve_nobody() -> None:
+    cluster = a_cluster()
+    cluster.add({"kind": "Service", "metadata": {"name": "fraud"}, "spec": {}})
+    await settle(cluster)
+    assert condition(cluster, "Available")["reason"] == "NameCollision"
+    assert condition(cluster, "Ready")["status"] == "False"
+
+
+async def test_what_a_former_namesake_left_is_waited_for() -> None:
+    cluster = a_cluster()
+    former = {"kind": "ModelDeployment", "name": "fraud", "uid": "former", "controller": True}
+    metadata = {"name": "fraud", "ownerReferences": [former]}
+    cluster.add({"kind": "Service", "metadata": metadata, "spec": {}})
+    assert await one_pass(cluster) == STALLED
+    assert condition(cluster, "Stalled")["status"] == "False"
+
+
+async def test_nothing_is_made_for_a_model_that_only_memory_holds() -> None:
+    cluster = a_cluster()
+    ghost = cluster.model(REF)
+    cluster.objects.clear()
+    cluster.model = lambda ref: ghost  # type: ignore[method-assign]
+    await one_pass(cluster)
+    assert cluster.writes == []
+
+
+async def test_the_good_revision_survives_the_loss_of_its_record() -> None:
+    cluster = a_cluster()
+    await settle(cluster)
+    old = selected(cluster)
+    change(cluster, model=NEW_URI)
+    await one_pass(cluster)
+    del cluster.objects["ControllerRevision", old]
+    await one_pass(cluster)
+    assert selected(cluster) == old
+    assert {("ControllerRevision", old), ("Deployment", old)} <= set(cluster.objects)
 
 
 async def test_the_digest_that_the_first_pod_found_is_held_to() -> None:

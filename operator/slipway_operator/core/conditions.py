@@ -59,6 +59,8 @@ def refused(seen: Observed, fault: Fault) -> list[Condition]:
 
 def available(seen: Observed, plan: Plan) -> Condition:
     """Say whether requests are answered now."""
+    if plan.unreachable is not None:
+        return Condition("Available", "False", plan.unreachable.reason, _sentence(plan.unreachable))
     serving = seen.revision(plan.traffic.track)
     count = serving.ready if serving else 0
     if count > 0:
@@ -74,10 +76,10 @@ def ready(seen: Observed, plan: Plan) -> Condition:
     """Say whether the last change is what serves, with all the pods it needs."""
     latest = seen.revision(plan.latest)
     count = latest.ready if latest else 0
-    if plan.traffic.good == plan.latest and rollout.complete(latest, plan.needed):
-        return Condition("Ready", "True", "Serving", f"revision {plan.latest} serves")
     if plan.fault is not None:
         return Condition("Ready", "False", plan.fault.reason, _sentence(plan.fault))
+    if plan.traffic.good == plan.latest and rollout.complete(latest, plan.needed):
+        return Condition("Ready", "True", "Serving", f"revision {plan.latest} serves")
     reason = "ReplicasUnready" if plan.traffic.good == plan.latest else "RollingOut"
     text = f"revision {plan.latest}: {count} of {plan.needed} pods ready"
     return Condition("Ready", "False", reason, text)

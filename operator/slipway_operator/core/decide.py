@@ -1,9 +1,12 @@
 """From a wish and a world to a plan."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from slipway_operator.core import rollout
 from slipway_operator.core.diagnose import Fault, diagnose
+from slipway_operator.core.manifest import SERVICE
 from slipway_operator.core.observed import Observed, Revision
 from slipway_operator.core.plan import Plan
 from slipway_operator.core.rollout import Traffic
@@ -26,7 +29,6 @@ def decide(spec: Spec, seen: Observed) -> Plan:
     active = _active(latest, traffic, seen)
     fault = _fault(seen, latest, needed)
     settled = traffic.good == latest == seen.good == seen.track
-    well = rollout.complete(seen.revision(latest), needed)
     return Plan(
         latest=latest,
         traffic=traffic,
@@ -36,7 +38,23 @@ def decide(spec: Spec, seen: Observed) -> Plan:
         needed=needed,
         fault=fault,
         serving_fault=_fault(seen, traffic.track, 1),
-        recheck_after=_recheck(seen, latest, fault, settled=settled and well),
+        recheck_after=_recheck(seen, latest, needed, fault, settled=settled),
+    )
+
+
+def hindered(plan: Plan, seen: Observed, faults: Mapping[str, Fault]) -> Plan:
+    """Amend a plan by what could not be written: the first fault of each kind of object.
+
+    A Service that could not be written selects what it selected before.
+    """
+    first, lost = next(iter(faults.values())), faults.get(SERVICE.kind)
+    stays = Traffic(track=seen.track or plan.traffic.track, good=rollout.last_good(seen))
+    return replace(
+        plan,
+        fault=first,
+        traffic=stays if lost else plan.traffic,
+        unreachable=lost if seen.track is None else None,
+        recheck_after=STALLED,
     )
 
 
@@ -92,10 +110,12 @@ def _fault(seen: Observed, fingerprint: str, needed: int) -> Fault | None:
 
 
 def _recheck(
-    seen: Observed, latest: str, fault: Fault | None, *, settled: bool
+    seen: Observed, latest: str, needed: int, fault: Fault | None, *, settled: bool
 ) -> timedelta | None:
+    """Choose when to look again; a settled Deployment rings by itself when its counts change."""
     revision = seen.revision(latest)
-    if settled and revision is not None and revision.digest is not None:
+    well = rollout.complete(revision, needed)
+    if settled and well and revision is not None and revision.digest is not None:
         return None
     overdue = revision and revision.workload and revision.workload.overdue
     return STALLED if settled or overdue or (fault and fault.final) else ROLLING

@@ -38,6 +38,9 @@ FINAL = frozenset(
 )
 """Reasons of docs/contract.md that a restart does not mend."""
 
+REASON_LIMIT = 128
+"""Most characters of a reason in the CRD: a runtime image of the user's may say anything."""
+
 IMAGE_FAULTS = {
     "ErrImagePull": "ImagePullFailed",
     "ImagePullBackOff": "ImagePullFailed",
@@ -86,14 +89,14 @@ def reported(pod: Pod) -> Fault | None:
         return _from_report(pod, names.SERVE, status, None)
     for container in pod.containers:
         reason = container.report.get("reason")
-        if reason and reason != "Fetched" and not container.running:
+        if reason and reason != "Fetched" and (reason in FINAL or not container.running):
             return _from_report(pod, container.name, container.report, container.exit_code)
     return None
 
 
 def _from_report(pod: Pod, container: str, report: object, exit_code: int | None) -> Fault:
     said = report if isinstance(report, dict) else {}
-    reason = str(said.get("reason") or "Failed")
+    reason = str(said.get("reason") or "Failed")[:REASON_LIMIT]
     return Fault(
         reason=reason,
         message=str(said.get("message", "")),

@@ -47,6 +47,10 @@ def digest(value: Any) -> str:
     return sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
+ATOMIC = frozenset({"selector", "nodeSelector", "labelSelector"})
+"""Maps that are one value: a key more selects something else."""
+
+
 def covers(live: Any, desired: Any) -> bool:
     """Say whether ``live`` holds all that ``desired`` asks for.
 
@@ -71,6 +75,8 @@ def covers(live: Any, desired: Any) -> bool:
 def _covers_key(name: str, live: Any, desired: Any) -> bool:
     if live is None and desired in ({}, [], None, ""):
         return True
+    if name in ATOMIC:
+        return covers(live, desired) and covers(desired, live)
     if name == "averageValue" and isinstance(live, str):
         return quantity(live) == quantity(desired)
     if name in {"requests", "limits"} and isinstance(live, dict) and isinstance(desired, dict):

@@ -39,6 +39,11 @@ def revision(model: str, fingerprint: str) -> str:
     return f"{model}-{fingerprint}"
 
 
+def fingerprint(revision: str) -> str:
+    """Read the fingerprint back from a revision's name."""
+    return revision.rpartition("-")[2]
+
+
 def labels(model: str) -> dict[str, str]:
     """Build the labels that every object of a model carries."""
     return {MANAGED_BY_LABEL: MANAGED_BY, NAME_LABEL: "slipway-model", MODEL_LABEL: model}

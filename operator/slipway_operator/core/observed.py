@@ -15,6 +15,7 @@ from slipway_operator.core import names
 class Workload:
     """A revision's Deployment: ``wanted`` is its spec, the counts are its status.
 
+    ``current`` says whether that status is about this spec; until then it is about the one before.
     ``refusal`` is the API server's message when it refuses the pods; ``overdue`` is the
     Deployment's own when its progress deadline has passed.
     """
@@ -22,12 +23,13 @@ class Workload:
     wanted: int
     replicas: int = 0
     ready: int = 0
+    current: bool = True
     refusal: str | None = None
     overdue: str | None = None
 
     @classmethod
     def read(cls, deployment: Mapping[str, Any]) -> Self:
-        """Read a Deployment. Counts of an older generation are no news, so they count as zero."""
+        """Read a Deployment."""
         status = deployment.get("status", {})
         current = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
         conditions = {c["type"]: c for c in status.get("conditions", ())}
@@ -35,7 +37,8 @@ class Workload:
         return cls(
             wanted=deployment["spec"].get("replicas", 1),
             replicas=status.get("replicas", 0),
-            ready=status.get("readyReplicas", 0) if current else 0,
+            ready=status.get("readyReplicas", 0),
+            current=current,
             refusal=failure["message"] if failure and failure["status"] == "True" else None,
             overdue=progress["message"]
             if current and progress and progress.get("reason") == "ProgressDeadlineExceeded"

@@ -14,7 +14,8 @@ class Plan:
 
     ``keep`` are the revisions whose records stay; ``active`` of them have pods. ``replicas`` maps a
     fingerprint to the count to write; whoever is not in it is left to its HPA. ``fault`` is what
-    ails the latest revision, ``serving_fault`` what ails the one with the traffic.
+    ails the latest revision, ``serving_fault`` what ails the one with the traffic, ``unreachable``
+    what keeps all traffic away from the pods.
     """
 
     latest: str
@@ -26,3 +27,4 @@ class Plan:
     fault: Fault | None
     serving_fault: Fault | None
     recheck_after: timedelta | None
+    unreachable: Fault | None = None

@@ -14,12 +14,11 @@ from slipway_operator.core.diagnose import Fault
 from slipway_operator.core.observed import Observed, Revision
 from slipway_operator.core.plan import Plan
 from slipway_operator.core.rollout import Role
-from slipway_operator.core.spec import Spec
 
 Status = dict[str, Any]
 
 
-def report(owner: tuple[str, str], spec: Spec, seen: Observed, plan: Plan, now: datetime) -> Status:
+def report(owner: tuple[str, str], seen: Observed, plan: Plan, now: datetime) -> Status:
     """Build the whole status; ``owner`` is the object's namespace and name."""
     namespace, name = owner
     serving = seen.revision(plan.traffic.track)
@@ -27,7 +26,7 @@ def report(owner: tuple[str, str], spec: Spec, seen: Observed, plan: Plan, now: 
     labels = names.serving(name, plan.traffic.track)
     status: Status = {
         "observedGeneration": seen.generation,
-        "url": names.model_url(namespace, name, spec.model.name),
+        "url": names.model_url(namespace, name, _model_name(serving)) if serving else "",
         "replicas": workload.replicas if workload else 0,
         "readyReplicas": workload.ready if workload else 0,
         "selector": ",".join(f"{k}={v}" for k, v in labels.items()),
@@ -38,6 +37,11 @@ def report(owner: tuple[str, str], spec: Spec, seen: Observed, plan: Plan, now: 
     if plan.traffic.good is not None:
         status["stableRevision"] = names.revision(name, plan.traffic.good)
     return status
+
+
+def _model_name(revision: Revision) -> str:
+    """Look up under which name a revision answers; a candidate may have another."""
+    return str(revision.record["settings"]["model"]["name"])
 
 
 def report_refusal(seen: Observed, old: Mapping[str, Any], fault: Fault, now: datetime) -> Status:

@@ -60,10 +60,16 @@ def wanted(scale: Fixed | Autoscaled, good: Revision | None) -> int:
             return min(max(low, running), high)
 
 
-def complete(candidate: Revision | None, needed: int) -> bool:
+def complete(revision: Revision | None, needed: int) -> bool:
     """Say whether a revision has all the pods that it needs, and they are ready."""
-    workload = candidate.workload if candidate else None
+    workload = revision.workload if revision else None
     return workload is not None and workload.wanted >= needed and workload.ready >= needed
+
+
+def proven(candidate: Revision | None, needed: int) -> bool:
+    """Say whether a revision may take the traffic: counts of pods that are ending prove nothing."""
+    workload = candidate.workload if candidate else None
+    return workload is not None and workload.current and complete(candidate, needed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +90,7 @@ def route(latest: str, seen: Observed, scale: Fixed | Autoscaled) -> Traffic:
     """Choose the revision that takes the traffic.
 
     =========  ===============  ======  ======
-    good       latest complete  track   good
+    good       latest proven    track   good
     =========  ===============  ======  ======
     none       no               latest  none
     none       yes              latest  latest
@@ -95,6 +101,6 @@ def route(latest: str, seen: Observed, scale: Fixed | Autoscaled) -> Traffic:
     """
     good = last_good(seen)
     needed = wanted(scale, seen.revision(good))
-    if good == latest or complete(seen.revision(latest), needed):
+    if good == latest or proven(seen.revision(latest), needed):
         return Traffic(track=latest, good=latest)
     return Traffic(track=good or latest, good=good)

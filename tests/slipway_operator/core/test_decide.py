@@ -1,4 +1,10 @@
-from slipway_operator.core.decide import ROLLING, decide
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from slipway_operator.core.decide import ROLLING, STALLED, decide
+from slipway_operator.core.observed import Observed, Pod
 from slipway_operator.core.spec import Spec
 from support.builders import a_raw_spec, a_revision, a_spec, a_world, an_autoscaled_spec
 
@@ -63,3 +69,88 @@ def test_scaling_makes_no_new_revision_and_a_new_model_does() -> None:
     budget = a_raw_spec()
     budget["availability"]["disruptionBudget"] = {"maxUnavailable": 2}
     assert Spec.parse("fraud", budget).fingerprint == NEW
+
+
+@pytest.mark.parametrize(
+    ("good", "track"),
+    [
+        pytest.param("old", NEW, id="the status still holds it"),
+        pytest.param(NEW, "old", id="the Service still selects it"),
+    ],
+)
+def test_the_old_revision_keeps_its_pods_while_anything_holds_it(good: str, track: str) -> None:
+    seen = a_world(a_revision("old"), a_revision(NEW, 2), good=good, track=track)
+    plan = decide(SPEC, seen)
+    assert plan.replicas["old"] == 2
+    assert plan.recheck_after == ROLLING
+
+
+def test_under_an_hpa_a_candidate_with_more_pods_than_needed_keeps_them() -> None:
+    candidate = a_revision(AUTO.fingerprint, 2, wanted=9)
+    seen = a_world(a_revision("old", wanted=7), candidate, good="old", track="old")
+    assert decide(AUTO, seen).replicas == {}
+
+
+OVERDUE = a_revision(NEW, 2, ready=0, overdue="too late")
+REFUSED = Pod.read(
+    {
+        "metadata": {"name": "p", "labels": {"slipway.dev/revision": NEW}},
+        "status": {
+            "containerStatuses": [
+                {"name": "serve", "state": {"waiting": {"reason": "InvalidImageName"}}}
+            ]
+        },
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        pytest.param(
+            a_world(a_revision("old"), a_revision(NEW, 2, ready=0), good="old", track="old"),
+            ROLLING, id="rolling",
+        ),
+        pytest.param(
+            a_world(a_revision("old"), OVERDUE, good="old", track="old"), STALLED, id="overdue"
+        ),
+        pytest.param(
+            a_world(a_revision(NEW, ready=0), pods=(REFUSED,)), STALLED, id="a final fault"
+        ),
+        pytest.param(
+            a_world(a_revision(NEW, ready=1), good=NEW, track=NEW), STALLED, id="a pod is down"
+        ),
+        pytest.param(
+            a_world(replace(a_revision(NEW), digest=None), good=NEW, track=NEW),
+            STALLED, id="no digest yet",
+        ),
+    ],
+)  # fmt: skip
+def test_pods_are_no_watched_kind_so_it_looks_again(seen: Observed, expected: timedelta) -> None:
+    assert decide(SPEC, seen).recheck_after == expected
+
+
+def test_what_ails_the_revision_that_serves_is_told_apart_from_the_latest() -> None:
+    crashed = Pod.read(
+        {
+            "metadata": {"name": "p", "labels": {"slipway.dev/revision": "old"}},
+            "status": {
+                "containerStatuses": [{"name": "serve", "state": {"terminated": {"exitCode": 3}}}]
+            },
+        }
+    )
+    seen = a_world(
+        a_revision("old", ready=0), a_revision(NEW, 2, ready=0),
+        good="old", track="old", pods=(crashed,),
+    )  # fmt: skip
+    plan = decide(SPEC, seen)
+    assert plan.fault is None
+    assert plan.serving_fault is not None
+    assert plan.serving_fault.reason == "Crashing"
+
+
+def test_what_moves_pods_makes_a_new_revision() -> None:
+    spread = a_raw_spec()
+    spread["availability"]["spread"] = "Required"
+    assert Spec.parse("fraud", spread).fingerprint != NEW
+    assert a_spec(template={"nodeSelector": {"a": "b"}}).fingerprint != NEW

@@ -110,3 +110,35 @@ def test_the_surest_evidence_wins_over_all_pods() -> None:
     fault = diagnose(Workload(wanted=2), [crashing, UNSCHEDULABLE])
     assert fault is not None
     assert fault.reason == "Unschedulable"
+
+
+def test_a_fault_that_no_restart_mends_holds_while_the_fetcher_tries_again() -> None:
+    def again(reason: str) -> Pod:
+        ended = {"terminated": {"exitCode": 1, "message": report(reason)}}
+        return fetching(state={"running": {}}, lastState=ended)
+
+    fault = diagnose(Workload(wanted=1), [again("DigestMismatch")])
+    assert fault is not None
+    assert fault.final
+    assert diagnose(Workload(wanted=1), [again("SourceUnavailable")]) is None
+
+
+def test_a_container_that_runs_again_is_not_crashing() -> None:
+    again = serving(state={"running": {}}, lastState={"terminated": {"exitCode": 3}})
+    assert diagnose(Workload(wanted=1), [again]) is None
+
+
+def test_a_report_of_another_schema_is_no_report() -> None:
+    said = json.dumps({"schemaVersion": 2, "reason": "DigestMismatch"})
+    fault = diagnose(
+        Workload(wanted=1), [fetching(state={"terminated": {"exitCode": 1, "message": said}})]
+    )
+    assert fault is not None
+    assert fault.reason == "Crashing"
+
+
+def test_a_runtime_that_talks_too_much_is_cut_short() -> None:
+    ended = {"terminated": {"exitCode": 1, "message": report("x" * 999)}}
+    fault = diagnose(Workload(wanted=1), [fetching(state=ended)])
+    assert fault is not None
+    assert len(fault.reason) == 128

@@ -13,6 +13,8 @@ from slipway_operator.core.manifest import covers, quantity
         pytest.param({"a": 1}, {"a": 1, "empty": {}}, id="and drops what is empty"),
         pytest.param([{"n": 1, "d": 2}], [{"n": 1}], id="in lists too"),
         pytest.param({"limits": {"cpu": "1"}}, {"limits": {"cpu": "1000m"}}, id="and rewrites"),
+        pytest.param({"averageValue": "1"}, {"averageValue": "1000m"}, id="in metrics, too"),
+        pytest.param({"labelSelector": {}}, {"labelSelector": {"matchLabels": {}}}, id="selectors"),
     ],
 )
 def test_what_the_api_server_does_to_an_object_is_no_drift(live: Any, desired: Any) -> None:
@@ -29,6 +31,8 @@ def test_what_the_api_server_does_to_an_object_is_no_drift(live: Any, desired: A
         (None, {"a": 1}),
         ({"limits": {"cpu": "2"}}, {"limits": {"cpu": "1"}}),
         ({"limits": {}}, {"limits": {"cpu": "1"}}),
+        pytest.param({"selector": {"a": "1", "b": "2"}}, {"selector": {"a": "1"}}, id="narrowed"),
+        ({"averageValue": "2"}, {"averageValue": "1"}),
     ],
 )
 def test_anything_else_is(live: Any, desired: Any) -> None:

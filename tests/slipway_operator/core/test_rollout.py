@@ -54,6 +54,18 @@ def test_the_last_known_good(seen: Observed, expected: str | None) -> None:
         ),
         pytest.param(
             "b",
+            a_world(A, a_revision("b", 2, current=False), good="a", track="a"),
+            Traffic(track="a", good="a"),
+            id="counts of pods that may be ending prove nothing",
+        ),
+        pytest.param(
+            "a",
+            a_world(a_revision("a", current=False), good="a", track="a"),
+            Traffic(track="a", good="a"),
+            id="being scaled",
+        ),
+        pytest.param(
+            "b",
             a_world(A_DOWN, B_DOWN, track="a"),
             Traffic(track="b", good=None),
             id="a first revision that never served keeps nothing",
@@ -75,3 +87,11 @@ def test_under_an_hpa_a_candidate_matches_what_serves(running: int, expected: in
 def test_a_candidate_below_the_needed_count_is_not_complete_though_all_its_pods_are_ready() -> None:
     assert not complete(a_revision("b", wanted=1, replicas=1, ready=1), 2)
     assert not complete(replace(B, workload=None), 0)
+    assert not complete(a_revision("b", wanted=1, replicas=2, ready=2), 2)
+
+
+def test_under_an_hpa_a_candidate_takes_over_only_with_as_many_pods_as_serve() -> None:
+    busy = a_revision("a", wanted=5, ready=5)
+    assert route("b", a_world(busy, B, good="a", track="a"), RANGE).track == "a"
+    enough = a_revision("b", 2, wanted=5, ready=5)
+    assert route("b", a_world(busy, enough, good="a", track="a"), RANGE).track == "b"

@@ -1,0 +1,151 @@
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from slipway_operator.core.conditions import Condition, conditions, refused
+from slipway_operator.core.decide import decide, hindered
+from slipway_operator.core.diagnose import Fault
+from slipway_operator.core.observed import Observed, Pod, Scaler
+from slipway_operator.core.spec import Spec
+from support.builders import a_revision, a_spec, a_world, an_autoscaled_spec
+
+SPEC = a_spec()
+NEW = SPEC.fingerprint
+OLD = a_revision("old")
+AUTO = Spec.parse("fraud", an_autoscaled_spec())
+WELL = a_world(a_revision(NEW), good=NEW, track=NEW)
+
+
+def answers(seen: Observed, spec: Spec = SPEC) -> Mapping[str, Condition]:
+    return {c.type: c for c in conditions(seen, decide(spec, seen))}
+
+
+def said(seen: Observed, spec: Spec = SPEC) -> dict[str, str]:
+    return {kind: f"{c.status} {c.reason}" for kind, c in answers(seen, spec).items()}
+
+
+def a_pod(container: str, **waiting: str) -> Pod:
+    status = {"name": container, "state": {"waiting": waiting}}
+    metadata = {"name": "p", "labels": {"slipway.dev/revision": NEW}}
+    return Pod.read({"metadata": metadata, "status": {"containerStatuses": [status]}})
+
+
+def test_a_model_that_is_well_is_ready_and_at_rest() -> None:
+    assert said(WELL) == {
+        "Available": "True Serving",
+        "Ready": "True Serving",
+        "Progressing": "False Complete",
+        "ModelFetched": "True Fetched",
+        "Stalled": "False NotStalled",
+        "Reconciling": "False Settled",
+    }
+
+
+def test_a_rollout_is_available_and_under_way() -> None:
+    found = said(a_world(OLD, a_revision(NEW, 2, ready=1), good="old", track="old"))
+    assert found["Available"] == "True Serving"
+    assert found["Ready"] == "False RollingOut"
+    assert found["Progressing"] == found["Reconciling"] == "True RollingOut"
+
+
+def test_a_lost_pod_is_told_apart_from_a_rollout() -> None:
+    found = answers(a_world(a_revision(NEW, ready=1), good=NEW, track=NEW))
+    assert (found["Ready"].reason, found["Available"].status) == ("ReplicasUnready", "True")
+    assert "1 of 2 pods" in found["Ready"].message
+
+
+def test_a_deployment_whose_counts_lag_behind_its_scale_is_still_available_and_ready() -> None:
+    scaled = a_revision(AUTO.fingerprint, wanted=3, ready=2, current=False)
+    seen = a_world(scaled, good=AUTO.fingerprint, track=AUTO.fingerprint)
+    assert said(seen, AUTO)["Available"] == "True Serving"
+    assert said(seen, AUTO)["Ready"] == "True Serving"
+
+
+def test_a_final_fault_waits_for_a_person_and_nothing_is_under_way() -> None:
+    invalid = a_pod("serve", reason="InvalidImageName")
+    seen = a_world(OLD, a_revision(NEW, 2, ready=0), good="old", track="old", pods=(invalid,))
+    found = said(seen)
+    assert found["Stalled"] == "True InvalidImageName"
+    assert found["Progressing"] == "False InvalidImageName"
+    assert found["Reconciling"] == "False Settled"
+    assert found["Ready"] == "False InvalidImageName"
+
+
+@pytest.mark.parametrize(
+    ("overdue", "pods", "expected"),
+    [
+        pytest.param(None, (a_pod("serve", reason="ErrImagePull"),), "False NotStalled", id="yet"),
+        pytest.param(
+            "too late", (a_pod("serve", reason="ErrImagePull"),), "True ImagePullFailed", id="known"
+        ),
+        pytest.param("too late", (), "True ProgressDeadlineExceeded", id="unknown"),
+    ],
+)
+def test_what_may_mend_itself_stalls_when_its_time_is_up(
+    overdue: str | None, pods: tuple[Pod, ...], expected: str
+) -> None:
+    new = a_revision(NEW, 2, ready=0, overdue=overdue)
+    assert said(a_world(OLD, new, good="old", track="old", pods=pods))["Stalled"] == expected
+
+
+def test_a_revision_that_came_late_but_came_is_not_stalled() -> None:
+    late = a_world(a_revision(NEW, overdue="too late"), good=NEW, track=NEW)
+    assert said(late)["Stalled"] == "False NotStalled"
+
+
+def test_only_what_fetching_failed_of_says_that_the_model_was_not_fetched() -> None:
+    bare = replace(a_revision(NEW, ready=0), digest=None)
+    pulling = a_world(bare, pods=(a_pod("serve", reason="ErrImagePull"),))
+    assert said(pulling)["ModelFetched"] == "Unknown Pending"
+
+
+@pytest.mark.parametrize(
+    ("scaler", "expected"),
+    [
+        (Scaler(), "Unknown Pending"),
+        (Scaler(active=True, reason="ValidMetricFound"), "True ValidMetricFound"),
+        (Scaler(active=False, reason="FailedGetMetric"), "False FailedGetMetric"),
+    ],
+)
+def test_the_hpa_speaks_for_itself(scaler: Scaler, expected: str) -> None:
+    assert said(replace(WELL, scaler=scaler))["ScalingActive"] == expected
+
+
+def test_an_hpa_that_reads_no_load_is_not_active() -> None:
+    text = {"type": "ScalingActive", "status": "False", "reason": "R", "message": "m"}
+    found = Scaler.read({"status": {"conditions": [text]}})
+    assert found == Scaler(active=False, reason="R", message="m")
+
+
+REFUSED = Fault(reason="ManifestRefused", message="no", final=True)
+
+
+def test_nothing_is_ready_while_any_object_is_refused() -> None:
+    plan = hindered(decide(SPEC, WELL), WELL, {"PodDisruptionBudget": REFUSED})
+    found = {c.type: f"{c.status} {c.reason}" for c in conditions(WELL, plan)}
+    assert found["Ready"] == "False ManifestRefused"
+    assert found["Stalled"] == "True ManifestRefused"
+    assert found["Available"] == "True Serving"
+
+
+def test_pods_without_a_service_are_not_available() -> None:
+    seen = replace(WELL, track=None)
+    plan = hindered(decide(SPEC, seen), seen, {"Service": REFUSED})
+    found = {c.type: f"{c.status} {c.reason}" for c in conditions(seen, plan)}
+    assert found["Available"] == "False ManifestRefused"
+
+
+def test_a_flip_that_was_refused_has_not_happened() -> None:
+    seen = a_world(OLD, a_revision(NEW, 2), good="old", track="old")
+    plan = hindered(decide(SPEC, seen), seen, {"Service": REFUSED})
+    assert (plan.traffic.track, plan.traffic.good) == ("old", "old")
+    assert plan.unreachable is None
+
+
+def test_a_wish_that_is_refused_changes_nothing_of_what_serves() -> None:
+    was = {"type": "Available", "status": "True", "reason": "Serving", "message": "2 pods"}
+    fault = Fault(reason="SpecInvalid", message="no")
+    found = {c.type: f"{c.status} {c.reason}" for c in refused(a_world(conditions=(was,)), fault)}
+    assert found["Available"] == "True Serving"
+    assert found["Stalled"] == "True SpecInvalid"

@@ -1,0 +1,57 @@
+"""Asked over a Unix socket, so that no port is taken."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from slipway_operator.signals import MAX_BYTES, PodSignals
+
+
+async def ask(folder: Path, *pieces: bytes) -> Mapping[str, Any] | None:
+    """Ask a runtime that answers in pieces."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(status=503)
+        await response.prepare(request)
+        for piece in pieces:
+            await response.write(piece)
+            await asyncio.sleep(0.01)
+        return response
+
+    path = str(folder / "pod")
+    app = web.Application()
+    app.router.add_get("/status", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.UnixSite(runner, path).start()
+    async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(path)) as session:
+        said = await PodSignals(session).status("10.0.0.1")
+    await runner.cleanup()
+    return said
+
+
+SAID = {"schemaVersion": 1, "state": "Failed", "reason": "ModelTooNew"}
+
+
+async def test_an_answer_in_pieces_is_read_whole(tmp_path: Path) -> None:
+    text = json.dumps(SAID).encode()
+    assert await ask(tmp_path, text[:9], text[9:20], text[20:]) == SAID
+
+
+async def test_an_answer_of_another_schema_says_nothing(tmp_path: Path) -> None:
+    assert await ask(tmp_path, json.dumps(SAID | {"schemaVersion": 2}).encode()) is None
+
+
+async def test_an_answer_without_end_says_nothing(tmp_path: Path) -> None:
+    assert await ask(tmp_path, b'"' + b"x" * MAX_BYTES, b'"') is None
+
+
+async def test_a_pod_that_can_not_be_reached_says_nothing(tmp_path: Path) -> None:
+    connector = aiohttp.UnixConnector(str(tmp_path / "nobody"))
+    async with aiohttp.ClientSession(connector=connector) as session:
+        assert await PodSignals(session).status("10.0.0.1") is None

@@ -55,7 +55,6 @@ async def operate(settings: Settings) -> None:
                 group.create_task(queue.run(settings.workers)),
                 group.create_task(_audits(settings.audit_seconds, cluster, cache, queue)),
             ]
-            await asyncio.sleep(0)  # kopf takes tasks younger than itself for its own, to wait for
             await kopf.operator(
                 registry=registry,
                 settings=options,

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from slipway_operator.ports import Ref
+from slipway_operator.ports import ApiError, Ref
 from slipway_operator.queue import Queue
 
 A, B = Ref("ns", "a"), Ref("ns", "b")
@@ -116,3 +116,49 @@ async def test_news_does_not_wait_for_a_timer() -> None:
         queue.add(A)
         await asyncio.sleep(0.02)
     assert passes == 2
+
+
+async def test_the_wait_doubles_while_passes_fail_and_starts_anew_after_one_that_works(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    outcomes = iter([False, False, True, False])
+
+    async def work(_: Ref) -> timedelta | None:
+        if next(outcomes, True):
+            return timedelta()
+        raise ApiError(0, "away")
+
+    async with working(work) as queue:
+        queue.add(A)
+        await asyncio.sleep(1)
+    waits = [r.getMessage().rpartition("again in ")[2] for r in caplog.records]
+    assert waits == ["0.2 s", "0.4 s", "0.2 s"]
+
+
+async def test_a_pass_that_hangs_is_ended_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("slipway_operator.queue.PASS_TIMEOUT", 0.02)
+    tries = 0
+
+    async def work(_: Ref) -> None:
+        nonlocal tries
+        tries += 1
+        await asyncio.sleep(10 if tries == 1 else 0)
+
+    async with working(work) as queue:
+        queue.add(A)
+        await asyncio.sleep(0.4)
+    assert tries == 2
+
+
+async def test_a_later_wish_does_not_put_off_an_earlier_one() -> None:
+    passes = 0
+
+    async def work(_: Ref) -> None:
+        nonlocal passes
+        passes += 1
+
+    async with working(work) as queue:
+        queue.add_after(A, 0.01)
+        queue.add_after(A, 3600)
+        await asyncio.sleep(0.05)
+    assert passes == 1

@@ -76,12 +76,6 @@ async def test_a_new_model_gets_everything_it_needs() -> None:
     assert condition(cluster, "Reconciling")["status"] == "True"
 
 
-async def test_a_single_pod_has_no_disruption_budget() -> None:
-    cluster = a_cluster(replicas=1)
-    await one_pass(cluster)
-    assert not cluster.names("PodDisruptionBudget")
-
-
 async def test_ready_pods_make_it_ready_and_available() -> None:
     cluster = a_cluster()
     await settle(cluster)
@@ -193,6 +187,25 @@ async def test_an_edited_child_is_put_back_and_somebody_is_told() -> None:
     assert [e.reason for e in cluster.told][-1] == "Repaired"
 
 
+async def test_what_a_wish_no_longer_says_is_taken_back() -> None:
+    cluster = a_cluster()
+    spec = an_autoscaled_spec()
+    spec["autoscaling"]["behavior"] = {"scaleDown": {"stabilizationWindowSeconds": 5}}
+    cluster.get("ModelDeployment", "fraud")["spec"] = spec
+    await settle(cluster)
+    change(cluster, **an_autoscaled_spec())
+    await settle(cluster)
+    assert "behavior" not in cluster.get("HorizontalPodAutoscaler", "fraud")["spec"]
+
+
+async def test_our_own_object_that_memory_has_not_heard_of_yet_is_no_strangers() -> None:
+    cluster = a_cluster()
+    await settle(cluster)
+    cluster.children = lambda ref: []  # type: ignore[method-assign]
+    await one_pass(cluster)
+    assert condition(cluster, "Ready")["reason"] != "NameCollision"
+
+
 async def test_a_replica_count_set_by_hand_is_put_back() -> None:
     cluster = a_cluster()
     await settle(cluster)
@@ -279,11 +292,13 @@ async def test_pods_behind_somebody_elses_service_serve_nobody() -> None:
     assert condition(cluster, "Ready")["status"] == "False"
 
 
-async def test_what_a_former_namesake_left_is_waited_for() -> None:
+FORMER = {"kind": "ModelDeployment", "name": "fraud", "uid": "former", "controller": True}
+
+
+@pytest.mark.parametrize("doomed", [{"ownerReferences": [FORMER]}, {"deletionTimestamp": "now"}])
+async def test_what_is_in_the_way_but_leaving_is_waited_for(doomed: dict[str, Any]) -> None:
     cluster = a_cluster()
-    former = {"kind": "ModelDeployment", "name": "fraud", "uid": "former", "controller": True}
-    metadata = {"name": "fraud", "ownerReferences": [former]}
-    cluster.add({"kind": "Service", "metadata": metadata, "spec": {}})
+    cluster.add({"kind": "Service", "metadata": {"name": "fraud", **doomed}, "spec": {}})
     assert await one_pass(cluster) == STALLED
     assert condition(cluster, "Stalled")["status"] == "False"
 

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -7,13 +8,16 @@ from slipway_operator.core.decide import decide
 from slipway_operator.core.manifest import Manifest
 from slipway_operator.core.render import Owner, record, render
 from slipway_operator.core.spec import Spec
-from support.builders import a_raw_spec, a_revision, a_spec, a_world
+from support.builders import a_raw_spec, a_revision, a_spec, a_world, an_autoscaled_spec
 
 OWNER = Owner("risk", "fraud", "uid")
 
 
 def rendered(**spec: Any) -> dict[str, Manifest]:
-    wish = a_spec(**spec)
+    return all_of(a_spec(**spec))
+
+
+def all_of(wish: Spec) -> dict[str, Manifest]:
     born = record("fraud", wish, "runtime:1")
     plan = decide(wish, a_world(replace(a_revision(wish.fingerprint), record=born)))
     return {m["kind"]: m for m in render(OWNER, wish, plan)}
@@ -124,3 +128,49 @@ def test_an_image_of_the_users_own_is_used() -> None:
     runtime = {**a_raw_spec()["runtime"], "image": "mine:1"}
     assert pod(runtime=runtime)["spec"]["containers"][0]["image"] == "mine:1"
     assert Spec.parse("fraud", a_raw_spec(runtime=runtime)).runtime.image == "mine:1"
+
+
+def test_the_hpa_scales_what_takes_the_traffic_within_the_users_bounds() -> None:
+    wish = Spec.parse("fraud", an_autoscaled_spec())
+    spec = all_of(wish)["HorizontalPodAutoscaler"]["spec"]
+    assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 10)
+    assert spec["scaleTargetRef"]["name"] == f"fraud-{wish.fingerprint}"
+    assert "behavior" not in spec
+
+
+@pytest.mark.parametrize(
+    ("wish", "kept"),
+    [
+        pytest.param(a_spec(replicas=1), False, id="one pod: a drain could never end"),
+        pytest.param(a_spec(replicas=2), True, id="two"),
+        pytest.param(Spec.parse("fraud", an_autoscaled_spec()), True, id="a range"),
+    ],
+)
+def test_a_disruption_budget_is_kept_where_there_can_be_several_pods(
+    wish: Spec, kept: bool
+) -> None:
+    assert ("PodDisruptionBudget" in all_of(wish)) is kept
+
+
+def test_the_disruption_budget_counts_the_pods_that_serve() -> None:
+    found = rendered()
+    spec, service = found["PodDisruptionBudget"]["spec"], found["Service"]["spec"]
+    assert spec["selector"]["matchLabels"] == service["selector"]
+    assert spec["maxUnavailable"] == 1
+
+
+def test_a_retired_revision_whose_pods_are_long_gone_keeps_its_record_alone() -> None:
+    wish = a_spec()
+    born = record("fraud", wish, "runtime:1")
+    old = replace(a_revision("old"), record=born, workload=None)
+    new = replace(a_revision(wish.fingerprint, 2), record=born)
+    seen = a_world(old, new, good=wish.fingerprint, track=wish.fingerprint)
+    found = [m["kind"] for m in render(OWNER, wish, decide(wish, seen))]
+    assert (found.count("ControllerRevision"), found.count("Deployment")) == (2, 1)
+
+
+def test_the_users_pin_is_held_to_whatever_a_pod_found() -> None:
+    pin = "1" * 64
+    model = {"uri": "https://models.example.org/fraud.onnx", "sha256": pin}
+    settings = rendered(model=model)["ConfigMap"]["data"]["settings.json"]
+    assert json.loads(settings)["model"]["sha256"] == pin

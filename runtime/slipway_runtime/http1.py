@@ -160,7 +160,6 @@ class Connection(asyncio.Protocol):
                 self._refused = True
                 return
             self._waiting.pop()
-            self._parser = httptools.HttpRequestParser(self)
             self._feed(_without_offer(offered) + data[upgrade.args[0] :])
 
     def eof_received(self) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import resource
 import signal
+import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,11 +26,12 @@ from slipway_runtime.settings import Settings
 ADMIN_BODY_BYTES = 64 << 10
 MOST_CONNECTIONS = 8192
 SPARE_FILES = 64
+BACKLOG = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where to listen; port 0 is any free one."""
+    """Where to listen; no host is every one, port 0 is any free one."""
 
     host: str
     port: int
@@ -87,7 +89,7 @@ class _Server:
 
     async def _listen(self, port: Port, address: Address) -> asyncio.Server:
         return await self._loop.create_server(
-            lambda: Connection(port), address.host or None, address.port, backlog=1024
+            lambda: Connection(port), sock=_bound(address), backlog=BACKLOG
         )
 
     def _tick(self) -> None:
@@ -212,5 +214,18 @@ class _Server:
         await asyncio.sleep(0)
 
 
+def _bound(address: Address) -> socket.socket:
+    """Bind; without a host to every address, of IPv6 only where the machine has it."""
+    if address.host:
+        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        return socket.create_server((address.host, address.port), family=family, backlog=BACKLOG)
+    try:
+        return socket.create_server(
+            ("::", address.port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=BACKLOG
+        )
+    except OSError:
+        return socket.create_server(("0.0.0.0", address.port), backlog=BACKLOG)  # noqa: S104
+
+
 def _names(listener: asyncio.Server) -> list[str]:
-    return ["{}:{}".format(*socket.getsockname()[:2]) for socket in listener.sockets]
+    return ["{}:{}".format(*each.getsockname()[:2]) for each in listener.sockets]

@@ -113,7 +113,7 @@ def test_a_graph_that_does_not_fit_together_is_invalid(tmp_path: Path) -> None:
 
 
 def test_strings_and_bfloat16_together_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(Fault, match="ModelUnsupported.*no way to pass both"):
+    with pytest.raises(Fault, match=r"ModelUnsupported.*no way to pass both"):
         load(identities(["BYTES", "BF16"]), tmp_path)
 
 

@@ -213,7 +213,17 @@ def test_a_port_that_is_taken_ends_the_command(tmp_path: Path) -> None:
         command = [*COMMAND, "serve", str(path), "--http", address, "--admin", "127.0.0.1:0"]
         ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     assert ended.returncode == 1
-    assert "address already in use" in json.loads(ended.stderr.splitlines()[-1])["problem"]
+    assert "Address already in use" in json.loads(ended.stderr.splitlines()[-1])["problem"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_without_a_host_every_address_is_served(tmp_path: Path, host: str) -> None:
+    path = written(identity(), tmp_path / "m.onnx")
+    with a_server(path, "--http", ":0") as server:
+        connection = HTTPConnection(host, server.http, timeout=20)
+        connection.request("GET", "/v2/health/live")
+        assert connection.getresponse().status == 200
+        connection.close()
 
 
 def test_an_answer_in_flight_is_given_before_the_end(tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 import json
 import os
+import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -36,6 +38,7 @@ class Pod:
     """The directories of an init container."""
 
     root: Path
+    environment: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("source", "models"):
@@ -59,7 +62,12 @@ class Pod:
             capture_output=True,
             text=True,
             check=False,
-            env={**os.environ, "PYTHONWARNINGS": "error", "no_proxy": "127.0.0.1"},
+            env={
+                **os.environ,
+                "PYTHONWARNINGS": "error",
+                "no_proxy": "127.0.0.1",
+                **self.environment,
+            },
         )
         return Outcome(ended.returncode, json.loads(log.read_text()), ended.stderr)
 
@@ -82,9 +90,10 @@ class Web:
     answers: list[Answer] = field(default_factory=list)
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     port: int = 0
+    scheme: str = "http"
 
     def uri(self, path: str = "/m.onnx") -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"{self.scheme}://127.0.0.1:{self.port}{path}"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -133,10 +142,31 @@ def redirect(target: str) -> Answer:
 
 @pytest.fixture
 def web() -> Iterator[Web]:
-    made = Web()
+    with serving(Web()) as made:
+        yield made
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """Make a certificate for 127.0.0.1 that nobody trusts, its key in the same file."""
+    pem = tmp_path / "server.pem"
+    made = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=test"
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(pem), "-out", "-"]
+    shown = subprocess.run([*made.split(), *names], capture_output=True, check=True)  # noqa: S603
+    pem.write_bytes(pem.read_bytes() + shown.stdout)
+    return pem
+
+
+@contextmanager
+def serving(made: Web, certificate: Path | None = None) -> Iterator[Web]:
     handler = type("Bound", (Handler,), {"web": made})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         made.port = server.server_port
+        if certificate:
+            made.scheme = "https"
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, args=[0.01])
         thread.start()
         yield made
@@ -170,6 +200,21 @@ def test_a_downloaded_model_is_the_whole_one(pod: Pod, web: Web) -> None:
     outcome = pod.fetch(web.uri(), DIGEST)
     assert (outcome.code, outcome.message["digest"]) == (0, DIGEST)
     assert pod.model.read_bytes() == MODEL
+
+
+def test_https_is_taken_from_a_server_that_is_trusted(pod: Pod, certificate: Path) -> None:
+    pod.environment["SSL_CERT_FILE"] = str(certificate)
+    with serving(Web(), certificate) as web:
+        assert pod.fetch(web.uri()).reason == "Fetched"
+    assert pod.model.read_bytes() == MODEL
+
+
+def test_https_is_not_taken_from_a_server_that_is_not(pod: Pod, certificate: Path) -> None:
+    with serving(Web(), certificate) as web:
+        outcome = pod.fetch(web.uri())
+    assert outcome.reason == "SourceUnavailable"
+    assert "certificate" in outcome.message["message"]
+    assert not pod.model.exists()
 
 
 def test_configmaps_are_links_as_kubelet_makes_them(pod: Pod) -> None:

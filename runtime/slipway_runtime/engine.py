@@ -101,7 +101,7 @@ class Engine:
 
     def _stopped(self, error: Exception) -> RequestError:
         message = _plain(str(error))
-        if re.search("alloc", message):
+        if re.search("allocate memory|bad.alloc", message):
             return RequestError(Kind.INTERNAL, f"the model ran out of memory: {message}")
         if self._has_run or "INVALID_ARGUMENT" in str(error):
             return InvalidRequestError(f"the model can't work with this input: {message}")

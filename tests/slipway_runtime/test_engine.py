@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +14,16 @@ from fixtures import broken
 from slipway_runtime.datatypes import DATATYPES, Datatype
 from slipway_runtime.engine import Engine, Tuning
 from slipway_runtime.errors import Fault, InvalidRequestError, Kind, Reason, RequestError
-from support.onnx_models import a_model, a_tensor, arithmetic, identities, identity, lookup, written
+from support.onnx_models import (
+    a_model,
+    a_tensor,
+    arithmetic,
+    filler,
+    identities,
+    identity,
+    lookup,
+    written,
+)
 
 
 def load(model: onnx.ModelProto, directory: Path) -> Engine:
@@ -63,6 +75,26 @@ def test_a_model_that_has_never_worked_is_not_the_callers_fault(tmp_path: Path) 
     engine.run({"x": np.ones(7, np.float32)}, ["y"])
     with pytest.raises(InvalidRequestError):
         engine.run({"x": np.ones(3, np.float32)}, ["y"])
+
+
+def test_an_answer_that_does_not_fit_into_memory_is_no_fault_of_the_request(tmp_path: Path) -> None:
+    engine = load(filler(), tmp_path)
+    engine.run({"x": np.array([1])}, ["y"])
+    with pytest.raises(RequestError, match="ran out of memory") as error:
+        engine.run({"x": np.array([2**45])}, ["y"])
+    assert error.value.kind is Kind.INTERNAL
+
+
+def test_onnxruntime_is_told_not_to_report_home_before_it_is_imported() -> None:
+    code = (
+        "import os, sys; del os.environ['ORT_DISABLE_TELEMETRY']; import slipway_runtime;"
+        "assert 'onnxruntime' not in sys.modules; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    )
+    told = {**os.environ, "ORT_DISABLE_TELEMETRY": "0"}
+    ended = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", code], env=told, capture_output=True, text=True, check=True
+    )
+    assert ended.stdout == "1\n"
 
 
 def test_a_classifier_with_zipmap_is_refused_with_the_remedy(tmp_path: Path) -> None:

@@ -90,6 +90,12 @@ def lookup() -> onnx.ModelProto:
     return a_model([node], [ends[0]], [ends[1]], [table])
 
 
+def filler() -> onnx.ModelProto:
+    """Answer ``y`` with as many zeros as the number that comes as ``x``."""
+    node = helper.make_node("ConstantOfShape", ["x"], ["y"])
+    return a_model([node], [a_tensor("x", "INT64", [1])], [a_tensor("y", "FP32", ["N"])])
+
+
 def slow(iterations: int, size: int = 256) -> onnx.ModelProto:
     """Answer ``y`` after so many multiplications of two square matrices."""
     rng = np.random.default_rng(0)

@@ -173,6 +173,14 @@ def test_the_first_pods_digest_holds_and_a_failure_has_none() -> None:
     assert found_digests(map(Pod.read, pods)) == {SPEC.fingerprint: DIGEST}
 
 
+async def test_the_digest_that_is_known_holds_against_what_a_later_pod_found() -> None:
+    cluster = a_cluster(*a_revision(NEW, SPEC, 1, ready=1), **KNOWN)
+    said = json.dumps({"schemaVersion": 1, "reason": "Fetched", "digest": "1" * 64})
+    ended = {"terminated": {"exitCode": 0, "message": said}}
+    cluster.pod_list = [a_pod("p", initContainerStatuses=[{"name": "fetch", "state": ended}])]
+    assert (await look(cluster)).revisions[0].digest == DIGEST
+
+
 def a_deployment(**status: Any) -> dict[str, Any]:
     return {"metadata": {"generation": 2}, "spec": {"replicas": 3}, "status": status}
 

@@ -145,7 +145,7 @@ def _last_line(message: str) -> str:
 
 
 def _ended(pod: Pod, test: Callable[[Container], bool]) -> Container | None:
-    return None if pod.ready else next((c for c in pod.containers if test(c)), None)
+    return next((c for c in pod.containers if test(c)), None)
 
 
 CHECKS: tuple[Check, ...] = (unschedulable, not_started, reported, out_of_memory, crashing)

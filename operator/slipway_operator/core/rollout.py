@@ -101,6 +101,6 @@ def route(latest: str, seen: Observed, scale: Fixed | Autoscaled) -> Traffic:
     """
     good = last_good(seen)
     needed = wanted(scale, seen.revision(good))
-    if good == latest or proven(seen.revision(latest), needed):
+    if proven(seen.revision(latest), needed):
         return Traffic(track=latest, good=latest)
     return Traffic(track=good or latest, good=good)

@@ -49,6 +49,20 @@ def test_a_rollout_is_available_and_under_way() -> None:
     assert found["Progressing"] == found["Reconciling"] == "True RollingOut"
 
 
+def test_a_revision_whose_counts_are_of_its_past_is_not_ready_before_it_takes_over() -> None:
+    back = a_revision(NEW, 2, current=False)
+    assert said(a_world(OLD, back, good="old", track="old"))["Ready"] == "False RollingOut"
+
+
+def test_a_pod_beyond_those_that_are_needed_ails_nobody() -> None:
+    grown = a_revision(AUTO.fingerprint, wanted=3, ready=2)
+    metadata = {"name": "p", "labels": {"slipway.dev/revision": AUTO.fingerprint}}
+    status = {"conditions": [{"type": "PodScheduled", "status": "False", "message": "full"}]}
+    pod = Pod.read({"metadata": metadata, "status": status})
+    seen = a_world(grown, good=AUTO.fingerprint, track=AUTO.fingerprint, pods=(pod,))
+    assert said(seen, AUTO)["Ready"] == "True Serving"
+
+
 def test_a_lost_pod_is_told_apart_from_a_rollout() -> None:
     found = answers(a_world(a_revision(NEW, ready=1), good=NEW, track=NEW))
     assert (found["Ready"].reason, found["Available"].status) == ("ReplicasUnready", "True")

@@ -94,7 +94,12 @@ def test_what_a_ready_pod_went_through_is_no_fault() -> None:
     recovered = a_pod(
         conditions=[{"type": "Ready", "status": "True"}],
         containerStatuses=[
-            {"name": "serve", "restartCount": 1, "lastState": {"terminated": {"exitCode": 1}}}
+            {
+                "name": "serve",
+                "restartCount": 1,
+                "state": {"waiting": {}},
+                "lastState": {"terminated": {"exitCode": 1}},
+            }
         ],
     )
     assert diagnose(Workload(wanted=2), [recovered]) is None

@@ -174,3 +174,10 @@ def test_the_users_pin_is_held_to_whatever_a_pod_found() -> None:
     model = {"uri": "https://models.example.org/fraud.onnx", "sha256": pin}
     settings = rendered(model=model)["ConfigMap"]["data"]["settings.json"]
     assert json.loads(settings)["model"]["sha256"] == pin
+
+
+def test_pods_are_replaced_without_a_gap() -> None:
+    assert rendered()["Deployment"]["spec"]["strategy"]["rollingUpdate"] == {
+        "maxUnavailable": 0,
+        "maxSurge": 1,
+    }

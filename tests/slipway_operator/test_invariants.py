@@ -1,0 +1,137 @@
+"""Whatever users, kubelets and crashes do, in whatever order: what serves goes on serving."""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from slipway_operator.core.manifest import Manifest
+from slipway_operator.ports import Ref
+from slipway_operator.reconcile import reconcile
+from support.builders import AUTOSCALING, a_model
+from support.fakes import DiedError, FakeCluster, a_fake_world
+
+REF = Ref("risk", "fraud")
+REST = 12
+"""More passes than any change should need."""
+
+
+class Scaling(FakeCluster):
+    """Its Deployments get a new generation with each count, as in life."""
+
+    async def set_replicas(self, deployment: Manifest, replicas: int) -> None:
+        await super().set_replicas(deployment, replicas)
+        name = deployment["metadata"]["name"]
+        self.get("Deployment", name)["metadata"]["generation"] += 1
+
+
+class Life(RuleBasedStateMachine):
+    """One model from its first day on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cluster = Scaling()
+        self.cluster.add(a_model())
+        self.served = False
+
+    @rule(which=st.sampled_from("abcd"))
+    def the_user_changes_the_model(self, which: str) -> None:
+        self.change(model={"uri": f"https://models.example.org/{which}.onnx"})
+
+    @rule(replicas=st.integers(1, 4))
+    def the_user_wants_a_count(self, replicas: int) -> None:
+        self.model()["spec"].pop("autoscaling", None)
+        self.change(replicas=replicas)
+
+    @rule()
+    def the_user_wants_an_hpa(self) -> None:
+        self.model()["spec"].pop("replicas", None)
+        self.change(autoscaling=AUTOSCALING)
+
+    @rule(load=st.integers(2, 6))
+    def the_hpa_scales(self, load: int) -> None:
+        self.scale_by_hpa(load)
+
+    @rule(data=st.data())
+    def the_pods_of_a_revision_come_up(self, data: st.DataObject) -> None:
+        if names := sorted(self.cluster.names("Deployment")):
+            self.cluster.make_ready(data.draw(st.sampled_from(names)))
+
+    @rule(data=st.data())
+    def somebody_deletes_a_record(self, data: st.DataObject) -> None:
+        kinds = ["ControllerRevision", "Service", "PodDisruptionBudget"]
+        found = sorted(key for key in self.cluster.objects if key[0] in kinds)
+        if found:
+            del self.cluster.objects[data.draw(st.sampled_from(found))]
+
+    @rule(writes=st.integers(0, 8))
+    def the_operator_passes_and_dies(self, writes: int) -> None:
+        self.cluster.dies_at = len(self.cluster.writes) + writes
+        with suppress(DiedError):
+            self.one_pass()
+        self.cluster.dies_at = None
+
+    @rule()
+    def the_operator_passes(self) -> None:
+        self.one_pass()
+
+    @rule()
+    def everything_comes_to_rest(self) -> None:
+        for _ in range(REST):
+            self.one_pass()
+            self.scale_by_hpa(AUTOSCALING["minReplicas"])
+            self.cluster.make_all_ready()
+        before = list(self.cluster.writes)
+        self.one_pass()
+        assert self.cluster.writes == before
+        conditions = {c["type"]: c["status"] for c in self.model()["status"]["conditions"]}
+        assert conditions["Ready"] == conditions["Available"] == "True"
+        running = [d for d in self.deployments() if d["spec"]["replicas"] > 0]
+        assert len(running) == 1
+
+    @invariant()
+    def what_served_still_serves(self) -> None:
+        service = self.cluster.objects.get(("Service", "fraud"))
+        if service is None:
+            return
+        track = service["spec"]["selector"]["slipway.dev/track"]
+        deployment = self.cluster.objects.get(("Deployment", f"fraud-{track}"), {})
+        ready = deployment.get("status", {}).get("readyReplicas", 0)
+        serving = min(ready, deployment.get("spec", {}).get("replicas", 0))
+        assert serving > 0 or not self.served
+        self.served = serving > 0
+
+    def one_pass(self) -> None:
+        asyncio.run(reconcile(REF, a_fake_world(self.cluster)))
+
+    def scale_by_hpa(self, load: int) -> None:
+        for name in self.cluster.names("HorizontalPodAutoscaler"):
+            hpa = self.cluster.get("HorizontalPodAutoscaler", name)
+            target = hpa["spec"]["scaleTargetRef"]["name"]
+            deployment = self.cluster.get("Deployment", target)
+            if 0 < deployment["spec"]["replicas"] != load:
+                deployment["spec"]["replicas"] = load
+                deployment["metadata"]["generation"] += 1
+
+    def change(self, **spec: Any) -> None:
+        self.model()["spec"] |= spec
+        self.model()["metadata"]["generation"] += 1
+
+    def model(self) -> Manifest:
+        return self.cluster.get("ModelDeployment", "fraud")
+
+    def deployments(self) -> list[Manifest]:
+        return [self.cluster.get("Deployment", n) for n in self.cluster.names("Deployment")]
+
+
+Life.TestCase.settings = settings(
+    max_examples=20,
+    stateful_step_count=25,
+    deadline=None,
+    phases=[Phase.generate],
+    derandomize=True,
+)
+TestLife = Life.TestCase

@@ -55,6 +55,9 @@ async def operate(settings: Settings) -> None:
                 group.create_task(queue.run(settings.workers)),
                 group.create_task(_audits(settings.audit_seconds, cluster, cache, queue)),
             ]
+            await asyncio.sleep(
+                0
+            )  # lets the workers be born: kopf waits 5 s for tasks after its own
             await kopf.operator(
                 registry=registry,
                 settings=options,

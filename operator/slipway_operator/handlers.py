@@ -16,6 +16,9 @@ from slipway_operator.queue import Queue
 
 log = logging.getLogger(__name__)
 
+EXIT_SECONDS = 20
+"""When a watch fails for good, kopf waits for the others without end: then the process is killed."""
+
 
 def configure(settings: kopf.OperatorSettings) -> None:
     """Set what keeps kopf lean, quiet, and awake when a watch dies silently."""
@@ -26,6 +29,7 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.watching.chunk_size = 500
     settings.watching.server_timeout = 240
     settings.watching.client_timeout = 300
+    settings.process.ultimate_exiting_timeout = EXIT_SECONDS
     for kind in OWNED:
         settings.watching.label_selectors[kind.plural] = names.SELECTOR
 

@@ -17,7 +17,7 @@ from slipway_operator.queue import Queue
 log = logging.getLogger(__name__)
 
 EXIT_SECONDS = 20
-"""When a watch fails for good, kopf waits for the others without end: then the process is killed."""
+"""When one watch fails for good, kopf may wait for the others without end; then it is killed."""
 
 
 def configure(settings: kopf.OperatorSettings) -> None:

@@ -103,7 +103,7 @@ class KubeCluster:
         await self._apply(f"{path(model)}/status", body, names.FIELD_MANAGER)
 
     async def tell(self, model: Manifest, event: Event, now: datetime) -> None:
-        """Post an Event; its name is made of what it says, so that it is posted once.
+        """Post an Event; its name is made of what it says, and on what state, so it is posted once.
 
         A person told twice or not at all is no reason to stop: failures are logged.
         """
@@ -186,7 +186,7 @@ def _refusal(manifest: Manifest, error: ApiError) -> Fault:
 
 def _event(model: Manifest, event: Event, now: datetime) -> Manifest:
     metadata = model["metadata"]
-    identity = digest([metadata["uid"], event.reason, event.note])[:16]
+    identity = digest([metadata["uid"], metadata["resourceVersion"], event.reason, event.note])[:16]
     return {
         "apiVersion": EVENT.api_version,
         "kind": EVENT.kind,

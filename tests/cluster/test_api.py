@@ -14,7 +14,7 @@ from slipway_dev.errors import Failure
 from support.apiserver import ApiServer, RefusedError, changed
 from support.builders import DEFAULTS
 from support.crd import FILE
-from support.manifests import BASE, LOCAL, SAMPLES, base
+from support.manifests import BASE, EXAMPLE, SAMPLES, base
 from support.spec_cases import ACCEPTED, MINIMAL, REFUSED, Changes, autoscaled
 
 pytestmark = pytest.mark.cluster
@@ -126,7 +126,7 @@ def test_kubectl_explain_reads_like_documentation(cluster: Cluster) -> None:
 
 
 def test_the_installation_is_what_an_api_server_takes(cluster: Cluster) -> None:
-    built = cluster.run("kustomize", str(LOCAL))
+    built = cluster.run("kustomize", str(EXAMPLE))
     kinds = [document["kind"] for document in yaml.safe_load_all(built)]
     assert sorted(kinds) == sorted(
         ["ClusterRole"] * 3

@@ -13,9 +13,9 @@ from slipway_operator.core import names
 from slipway_operator.core.manifest import EVENT, MODEL, OWNED, POD, Kind
 from slipway_operator.settings import Settings
 from support.crd import ROOT, SCHEMA, Schema
-from support.manifests import BASE, LOCAL, MANIFESTS, SAMPLES, base, documents, models
+from support.manifests import BASE, EXAMPLE, MANIFESTS, SAMPLES, base, documents, models
 
-ROOTS = (ROOT / "crds", BASE, LOCAL)
+ROOTS = (ROOT / "crds", BASE, EXAMPLE)
 WRITE = frozenset({"get", "list", "watch", "create", "patch", "delete"})
 Right = tuple[str, str]
 
@@ -100,7 +100,7 @@ def test_two_operators_never_run_side_by_side() -> None:
     assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
 
 
-@pytest.mark.parametrize("file", [BASE / "operator.yaml", LOCAL / "runtime-image.yaml"], ids=str)
+@pytest.mark.parametrize("file", [BASE / "operator.yaml", EXAMPLE / "runtime-image.yaml"], ids=str)
 def test_the_operator_is_told_which_runtime_new_revisions_get(file: Path) -> None:
     [deployment] = documents(file)
     [container] = deployment["spec"]["template"]["spec"]["containers"]
@@ -108,11 +108,11 @@ def test_the_operator_is_told_which_runtime_new_revisions_get(file: Path) -> Non
     assert "slipway-runtime:" in Settings.read(environment).runtime_image
 
 
-def test_the_local_overlay_takes_both_images_from_one_place() -> None:
-    [kustomization] = documents(LOCAL / "kustomization.yaml")
+def test_the_example_overlay_takes_both_images_from_one_place() -> None:
+    [kustomization] = documents(EXAMPLE / "kustomization.yaml")
     [image] = kustomization["images"]
     operator = f"{image['newName']}:{image['newTag']}"
-    [patch] = documents(LOCAL / "runtime-image.yaml")
+    [patch] = documents(EXAMPLE / "runtime-image.yaml")
     [container] = patch["spec"]["template"]["spec"]["containers"]
     assert container["env"][0]["value"] == operator.replace("operator", "runtime")
 
@@ -168,4 +168,4 @@ def test_the_namespace_of_the_operator_is_restricted() -> None:
 
 def test_manifests_hold_nothing_but_what_is_tested_here() -> None:
     folders = {path.parent for path in MANIFESTS.rglob("*.yaml")}
-    assert folders == {BASE, LOCAL, MANIFESTS / "samples"}
+    assert folders == {BASE, EXAMPLE, MANIFESTS / "samples"}

@@ -11,7 +11,7 @@ Manifest = dict[str, Any]
 
 MANIFESTS = ROOT / "manifests"
 BASE = MANIFESTS / "base"
-LOCAL = MANIFESTS / "overlays" / "local"
+EXAMPLE = MANIFESTS / "overlays" / "example"
 SAMPLES = sorted((MANIFESTS / "samples").glob("*.yaml"))
 
 

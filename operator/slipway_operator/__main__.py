@@ -55,9 +55,8 @@ async def operate(settings: Settings) -> None:
                 group.create_task(queue.run(settings.workers)),
                 group.create_task(_audits(settings.audit_seconds, cluster, cache, queue)),
             ]
-            await asyncio.sleep(
-                0
-            )  # lets the workers be born: kopf waits 5 s for tasks after its own
+            # kopf waits 5 s at its end for tasks that are younger than itself: let ours be born.
+            await asyncio.sleep(0)
             await kopf.operator(
                 registry=registry,
                 settings=options,

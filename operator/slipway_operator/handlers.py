@@ -4,7 +4,6 @@ kopf is a watch front end here. Its state-changing handlers, indices, timers and
 annotations and finalizers on users' objects.
 """
 
-import logging
 from typing import Any
 
 import kopf
@@ -13,8 +12,6 @@ from slipway_operator.cache import Cache
 from slipway_operator.core import names
 from slipway_operator.core.manifest import MODEL, OWNED, Kind
 from slipway_operator.queue import Queue
-
-log = logging.getLogger(__name__)
 
 EXIT_SECONDS = 20
 """When one watch fails for good, kopf may wait for the others without end; then it is killed."""

@@ -1,7 +1,5 @@
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,53 +7,21 @@ import pytest
 from slipway_operator.core.decide import STALLED
 from slipway_operator.core.diagnose import Fault
 from slipway_operator.core.manifest import Manifest
-from slipway_operator.core.spec import Spec
-from slipway_operator.ports import BlockedError, Ref
+from slipway_operator.ports import BlockedError
 from slipway_operator.reconcile import reconcile
-from support.builders import DIGEST, a_model, an_autoscaled_spec
+from support.builders import DIGEST, an_autoscaled_spec
 from support.fakes import RELEASE_IMAGE, DiedError, FakeCluster, a_fake_world
-
-REF = Ref("risk", "fraud")
-NEW_URI = {"uri": "https://models.example.org/other.onnx"}
-
-
-def a_cluster(**spec: Any) -> FakeCluster:
-    cluster = FakeCluster()
-    cluster.add(a_model(**spec))
-    return cluster
-
-
-async def one_pass(cluster: FakeCluster, **said: Mapping[str, Any]) -> timedelta | None:
-    return await reconcile(REF, a_fake_world(cluster, **said))
-
-
-async def settle(cluster: FakeCluster) -> None:
-    """Pass again and again while pods come up at once, as on an idle cluster."""
-    for _ in range(6):
-        await one_pass(cluster)
-        cluster.make_all_ready()
-
-
-def change(cluster: FakeCluster, **spec: Any) -> str:
-    """Change the spec as a user would; return the name of the revision it asks for."""
-    model = cluster.get("ModelDeployment", "fraud")
-    model["spec"] |= spec
-    model["metadata"]["generation"] += 1
-    return f"fraud-{Spec.parse('fraud', model['spec']).fingerprint}"
-
-
-def condition(cluster: FakeCluster, kind: str) -> dict[str, Any]:
-    found = cluster.get("ModelDeployment", "fraud")["status"]["conditions"]
-    return next(c for c in found if c["type"] == kind)
-
-
-def selected(cluster: FakeCluster) -> str:
-    return f"fraud-{cluster.get('Service', 'fraud')['spec']['selector']['slipway.dev/track']}"
-
-
-def a_pod(revision: str, **status: Any) -> dict[str, Any]:
-    labels = {"slipway.dev/revision": revision.rpartition("-")[2]}
-    return {"metadata": {"name": f"{revision}-x", "labels": labels}, "status": status}
+from support.passes import (
+    NEW_URI,
+    REF,
+    a_cluster,
+    a_pod,
+    change,
+    condition,
+    one_pass,
+    selected,
+    settle,
+)
 
 
 async def test_a_new_model_gets_everything_it_needs() -> None:

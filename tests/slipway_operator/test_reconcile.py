@@ -9,7 +9,7 @@ from slipway_operator.core.diagnose import Fault
 from slipway_operator.core.manifest import Manifest
 from slipway_operator.ports import BlockedError
 from slipway_operator.reconcile import reconcile
-from support.builders import DIGEST, an_autoscaled_spec
+from support.builders import DIGEST, a_model, an_autoscaled_spec
 from support.fakes import RELEASE_IMAGE, DiedError, FakeCluster, a_fake_world
 from support.passes import (
     NEW_URI,

@@ -2,7 +2,8 @@
 
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -60,14 +61,22 @@ class KubeCluster:
         items: list[Manifest] = found["items"]
         return items
 
-    async def apply(self, manifest: Manifest) -> None:
+    async def apply(self, manifest: Manifest) -> Manifest:
         """Server-side apply one whole object."""
-        try:
-            await self._apply(path(manifest), manifest, names.FIELD_MANAGER)
-        except ApiError as error:
-            if error.status in REFUSED:
-                raise BlockedError(_refusal(manifest, error)) from error
-            raise
+        with _blocking(manifest):
+            return await self._apply(path(manifest), manifest, names.FIELD_MANAGER)
+
+    async def overwrite(self, manifest: Manifest) -> None:
+        """Write one whole object; a merge patch replaces lists, an apply would merge them."""
+        with _blocking(manifest):
+            written = await self._send(
+                "patch",
+                path(manifest),
+                body=manifest,
+                content_type="application/merge-patch+json",
+                field_manager=names.FIELD_MANAGER,
+            )
+        self._cache.put(KINDS[written["kind"]], written)
 
     async def set_replicas(self, deployment: Manifest, replicas: int) -> None:
         """Write a replica count under the manager that owns nothing else."""
@@ -130,7 +139,7 @@ class KubeCluster:
                 return
             token = {"_continue": page["metadata"]["continue"]}
 
-    async def _apply(self, url: str, body: Manifest, manager: str) -> None:
+    async def _apply(self, url: str, body: Manifest, manager: str) -> Manifest:
         written = await self._send(
             "patch",
             url,
@@ -140,6 +149,7 @@ class KubeCluster:
             force_conflicts=True,
         )
         self._cache.put(KINDS[written["kind"]], written)
+        return written
 
     async def _send(self, method: str, url: str, **params: Any) -> Manifest:
         options = {"serialize": False, "query_params": [], "_request_timeout": TIMEOUT_SECONDS}
@@ -172,6 +182,17 @@ def path(manifest: Manifest) -> str:
     """Build the path of one object."""
     kind, metadata = KINDS[manifest["kind"]], manifest["metadata"]
     return f"{collection(kind, metadata['namespace'])}/{metadata['name']}"
+
+
+@contextmanager
+def _blocking(manifest: Manifest) -> Iterator[None]:
+    """Turn a refusal of what an object says into `BlockedError`."""
+    try:
+        yield
+    except ApiError as error:
+        if error.status in REFUSED:
+            raise BlockedError(_refusal(manifest, error)) from error
+        raise
 
 
 def _refusal(manifest: Manifest, error: ApiError) -> Fault:

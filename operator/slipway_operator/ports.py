@@ -55,8 +55,16 @@ class Cluster(Protocol):
         """List the pods of some of a model's revisions."""
         ...
 
-    async def apply(self, manifest: Manifest) -> None:
-        """Server-side apply one whole object, forcing ownership of its fields.
+    async def apply(self, manifest: Manifest) -> Manifest:
+        """Server-side apply one whole object, forcing ownership of its fields; return the result.
+
+        Raises:
+            BlockedError: If the API server refuses what the object says.
+        """
+        ...
+
+    async def overwrite(self, manifest: Manifest) -> None:
+        """Write one whole object so that its lists hold nothing of anybody else's.
 
         Raises:
             BlockedError: If the API server refuses what the object says.

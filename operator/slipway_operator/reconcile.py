@@ -89,17 +89,33 @@ async def apply(
 async def settle(model: Manifest, manifest: Manifest, child: Manifest | None, world: World) -> None:
     """Write one object unless it already is what it should be."""
     mark = digest(manifest)
+    metadata = {**manifest["metadata"], "annotations": {names.APPLIED_ANNOTATION: mark}}
+    marked = {**manifest, "metadata": metadata}
     if child is None:
         await refuse_foreign(model, manifest, world)
-    else:
-        same = child["metadata"].get("annotations", {}).get(names.APPLIED_ANNOTATION) == mark
-        if same and covers(child, manifest):
-            return
-        if same:
-            note = f"{manifest['kind']} {manifest['metadata']['name']} was changed by hand"
-            await world.cluster.tell(model, Event("Repaired", f"{note}: put back"), world.clock())
-    metadata = {**manifest["metadata"], "annotations": {names.APPLIED_ANNOTATION: mark}}
-    await world.cluster.apply({**manifest, "metadata": metadata})
+        await world.cluster.apply(marked)
+        return
+    same = child["metadata"].get("annotations", {}).get(names.APPLIED_ANNOTATION) == mark
+    if same and covers(child, manifest):
+        return
+    if same:
+        note = f"{manifest['kind']} {manifest['metadata']['name']} was changed by hand"
+        await world.cluster.tell(model, Event("Repaired", f"{note}: put back"), world.clock())
+    await restore(marked, world)
+
+
+async def restore(manifest: Manifest, world: World) -> None:
+    """Write an object that exists.
+
+    An apply leaves what others put into a list beside ours, such as a port of a Service; where that
+    keeps the object from being what it should be, the lists are replaced.
+    """
+    try:
+        written = await world.cluster.apply(manifest)
+    except BlockedError:
+        written = {}
+    if not covers(written, manifest):
+        await world.cluster.overwrite(manifest)
 
 
 async def refuse_foreign(model: Manifest, manifest: Manifest, world: World) -> None:

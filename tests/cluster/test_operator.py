@@ -119,6 +119,14 @@ def test_an_edited_child_is_put_back_and_an_event_says_so(workplace: Workplace) 
         return "elses" not in template["containers"][0]["image"]
 
     workplace.until("the image is ours again", healed)
+    ours = [("http", 80)]
+    workplace.until(
+        "the port is ours again, and no other is left",
+        lambda: (
+            ours
+            == [(p["name"], p["port"]) for p in workplace.get("service", "iris")["spec"]["ports"]]
+        ),
+    )
     workplace.wait("iris")
     reasons = {event["reason"] for event in workplace.find("event")}
     assert "Repaired" in reasons

@@ -231,10 +231,33 @@ class Refusing(FakeCluster):
 
     kind: str = ""
 
-    async def apply(self, manifest: Manifest) -> None:
+    async def apply(self, manifest: Manifest) -> Manifest:
         if manifest["kind"] == self.kind:
             raise BlockedError(Fault(reason="ManifestRefused", message="no", final=True))
-        await super().apply(manifest)
+        return await super().apply(manifest)
+
+
+class Merging(FakeCluster):
+    """Refuses a Service with two ports of one name, which is what an apply over theirs makes."""
+
+    async def apply(self, manifest: Manifest) -> Manifest:
+        was = self.objects.get(("Service", "fraud"))
+        if manifest["kind"] == "Service" and was and was["spec"]["ports"][0]["port"] != 80:
+            raise BlockedError(Fault(reason="ManifestRefused", message="Duplicate", final=True))
+        return await super().apply(manifest)
+
+    async def overwrite(self, manifest: Manifest) -> None:
+        await FakeCluster.apply(self, manifest)
+
+
+async def test_what_others_left_in_a_list_beside_ours_goes() -> None:
+    cluster = Merging()
+    cluster.add(a_model())
+    await settle(cluster)
+    cluster.get("Service", "fraud")["spec"]["ports"][0]["port"] = 81
+    await one_pass(cluster)
+    assert cluster.get("Service", "fraud")["spec"]["ports"][0]["port"] == 80
+    assert condition(cluster, "Ready")["status"] == "True"
 
 
 async def test_what_the_api_server_refuses_holds_nothing_else_up_and_is_tried_again() -> None:

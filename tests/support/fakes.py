@@ -54,7 +54,10 @@ class FakeCluster:
     async def pods(self, ref: Ref, fingerprints: Sequence[str]) -> Sequence[Manifest]:
         return deepcopy(self.pod_list)
 
-    async def apply(self, manifest: Manifest) -> None:
+    async def overwrite(self, manifest: Manifest) -> None:
+        await self.apply(manifest)
+
+    async def apply(self, manifest: Manifest) -> Manifest:
         self._write(f"apply {manifest['kind']} {manifest['metadata']['name']}")
         was = self.objects.get(key(manifest), {})
         merged = {**deepcopy(was), **deepcopy(manifest)}
@@ -67,6 +70,7 @@ class FakeCluster:
         if manifest["kind"] == "Deployment":
             merged["spec"]["replicas"] = was.get("spec", {}).get("replicas", 1)
         self.objects[key(manifest)] = merged
+        return deepcopy(merged)
 
     async def set_replicas(self, deployment: Manifest, replicas: int) -> None:
         self._write(f"scale {deployment['metadata']['name']} to {replicas}")

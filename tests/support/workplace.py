@@ -11,6 +11,7 @@ from uuid import uuid4
 from fixtures.model import Model, Tensors
 from slipway_dev import ask
 from slipway_dev.cluster import Cluster
+from slipway_dev.errors import Failure
 
 Object = dict[str, Any]
 
@@ -73,11 +74,18 @@ class Workplace:
         return next((c for c in found if c["type"] == kind), {})
 
     def wait(self, name: str, condition: str = "Ready", seconds: int = 120) -> None:
-        """Wait as a pipeline would, for the generation that the object has now."""
+        """Wait as a pipeline would, for the generation that the object has now.
+
+        Raises:
+            AssertionError: it did not come true in time.
+        """
         generation = self.get("mdeploy", name)["metadata"]["generation"]
         observed = f"--for=jsonpath={{.status.observedGeneration}}={generation}"
-        for goal in (observed, f"--for=condition={condition}"):
-            self.kubectl("wait", goal, f"mdeploy/{name}", f"--timeout={seconds}s")
+        try:
+            for goal in (observed, f"--for=condition={condition}"):
+                self.kubectl("wait", goal, f"mdeploy/{name}", f"--timeout={seconds}s")
+        except Failure as failure:
+            raise AssertionError(f"{failure}\n{self.evidence()}") from failure
 
     def until(self, what: str, test: Callable[[], Any], seconds: float = 60) -> Any:
         """Ask again and again until the answer is true; return it.

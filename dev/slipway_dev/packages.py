@@ -8,7 +8,7 @@ from slipway_dev.errors import Failure
 from slipway_dev.steps import run, step
 
 PACKAGES = {
-    "bridge": "containernetworking-plugins",
+    "host-local": "containernetworking-plugins",
     "buildah": "buildah",
     "conntrack": "conntrack",
     "containerd": "containerd",

@@ -17,7 +17,7 @@ from slipway_dev.processes import Processes
 from slipway_dev.steps import run
 
 COMMANDS = (
-    "bridge",
+    "host-local",
     "conntrack",
     "containerd",
     "ip",

@@ -30,14 +30,28 @@ def forwarded(cluster: Cluster, namespace: str, service: str) -> Iterator[str]:
     Raises:
         Failure: kubectl does not forward.
     """
+    with forwarded_port(cluster, namespace, service, "http") as address:
+        yield f"http://{address}"
+
+
+@contextmanager
+def forwarded_port(cluster: Cluster, namespace: str, service: str, port: str) -> Iterator[str]:
+    """Reach one port of a Service from this machine.
+
+    Yields:
+        Its address and port here.
+
+    Raises:
+        Failure: kubectl does not forward.
+    """
     where = [str(cluster.kubectl), f"--kubeconfig={cluster.kubeconfig}"]
     where += [f"--context={cluster.context}", f"--namespace={namespace}"]
-    command = [*where, "port-forward", f"service/{service}", ":http"]
+    command = [*where, "port-forward", f"service/{service}", f":{port}"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as forward:
         try:
-            yield f"http://127.0.0.1:{_port(forward)}"
+            yield f"127.0.0.1:{_port(forward)}"
         finally:
             forward.terminate()
 

@@ -1,73 +1,39 @@
-"""The base image where none can be pulled: a minimal Debian with Python, made by debootstrap."""
+"""What our images are built on: Docker's Python, or a minimal Debian with Debian's own."""
 
-import shutil
-import tempfile
-from hashlib import sha256
-from pathlib import Path
+import os
 
+from slipway_dev import debian
 from slipway_dev.engines import Engine
 from slipway_dev.errors import Failure
-from slipway_dev.packages import need
-from slipway_dev.state import cache_folder
-from slipway_dev.steps import run, step
+from slipway_dev.steps import say, step
 
-SUITE = "bookworm"
+PUBLIC = "docker.io/library/python:3.11-slim"  # podman wants the whole name
 PACKAGES = ("python3", "ca-certificates")
-UNUSED = (
-    "boot",
-    "var/cache/apt",
-    "var/lib/apt/lists",
-    "var/log",
-    "usr/share/doc",
-    "usr/share/info",
-    "usr/share/locale",
-    "usr/share/man",
-)
-RECIPE = sha256(repr((SUITE, PACKAGES, UNUSED)).encode()).hexdigest()[:12]
-IMAGE = f"localhost/slipway-base:{RECIPE}"
+REMEDY = "name a base image with Python 3.11 that can be pulled in SLIPWAY_BASE_IMAGE"
+IMAGE = f"localhost/slipway-base:{debian.recipe(PACKAGES)}"
 
 
-def ensure(engine: Engine) -> str:
-    """Name the base image, making it first where it is missing."""
-    if not engine.has(IMAGE):
-        tree = _tree()
-        with step("import the base image"), tempfile.TemporaryDirectory() as folder:
-            containerfile = Path(folder, "Containerfile")
-            containerfile.write_text(f"FROM scratch\nADD {tree.name} /\n")
-            engine.build(IMAGE, containerfile, tree.parent)
+def choose(engine: Engine) -> str:
+    """Name the base: what SLIPWAY_BASE_IMAGE says, else Docker's Python where it can be had."""
+    named = os.environ.get("SLIPWAY_BASE_IMAGE")
+    if named:
+        return named
+    if engine.has(PUBLIC) or (engine.can_pull and _pulled(engine)):
+        return PUBLIC
     return IMAGE
 
 
-def _tree() -> Path:
-    """The root file system as a tar file, kept in the cache: it takes most of a minute to make."""
-    file = cache_folder() / "base" / f"{RECIPE}.tar"
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with step(f"make a minimal Debian {SUITE}"), tempfile.TemporaryDirectory() as folder:
-            root = Path(folder, "root")
-            _debootstrap(root)
-            partial = file.with_suffix(".partial")
-            run(["tar", "--numeric-owner", "-C", root, "-cf", partial, "."])
-            partial.rename(file)
-    return file
+def _pulled(engine: Engine) -> bool:
+    try:
+        with step(f"pull {PUBLIC}"):
+            engine.pull(PUBLIC)
+    except Failure as failure:
+        why = str(failure).splitlines()[-1].strip().removeprefix("found:").strip()
+        say(f"a minimal Debian takes the place of {PUBLIC}, which can't be pulled: {why}")
+        return False
+    return True
 
 
-def _debootstrap(root: Path) -> None:
-    need("debootstrap")
-    options = ["--variant=minbase", f"--include={','.join(PACKAGES)}"]
-    run(["debootstrap", *options, SUITE, root, _mirror()])
-    for path in UNUSED:
-        shutil.rmtree(root / path)
-        (root / path).mkdir()
-
-
-def _mirror() -> str:
-    """Where this host's apt finds the suite."""
-    sources = run(["apt-get", "indextargets", "--format", "$(REPO_URI)", f"Codename: {SUITE}"])
-    if not sources.strip():
-        raise Failure(
-            f"finding a mirror of Debian {SUITE}",
-            "this host's apt has no source for it",
-            remedy="name a base image with Python 3.11 in SLIPWAY_BASE_IMAGE",
-        )
-    return sources.split()[0]
+def ensure(engine: Engine) -> None:
+    """Make our own base where it is missing."""
+    debian.ensure(engine, IMAGE, PACKAGES, REMEDY)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from slipway_dev.bare.cluster import BareCluster
-from slipway_dev.kind import KindCluster, kind_answers
+from slipway_dev.kind import KindCluster, docker_answers
 from slipway_dev.named import NamedCluster, named_kubeconfig
 
 
@@ -124,7 +124,7 @@ def find(environ: Mapping[str, str] = os.environ, context: str | None = None) ->
     found                                   chosen
     ======================================  ======================================
     `KUBECONFIG` names a foreign file       that cluster, if its context is named too
-    Docker answers and `kind` is there      kind
+    Docker answers                          kind
     otherwise                               processes on this host
     ======================================  ======================================
 
@@ -138,4 +138,4 @@ def find(environ: Mapping[str, str] = os.environ, context: str | None = None) ->
     named = named_kubeconfig(environ, context)
     if named:
         return NamedCluster(named)
-    return KindCluster(environ) if kind_answers(environ) else BareCluster(environ)
+    return KindCluster(environ) if docker_answers(environ) else BareCluster(environ)

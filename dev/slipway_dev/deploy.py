@@ -1,6 +1,7 @@
 """Installs the CRD and the operator from this checkout: `make deploy`.
 
-The tags of the images flow in through a kustomization that is written over `manifests/base`.
+The tags of the images flow in through a kustomization that is written over
+`manifests/overlays/cluster`.
 """
 
 import json
@@ -26,7 +27,9 @@ def deploy(cluster: Cluster) -> None:
     """
     names = images.bring(cluster)
     with step("install the CRD and the operator"):
-        cluster.run("apply", "--server-side", "--kustomize", str(_overlay(names)))
+        # By force: somebody, or a test that was broken off, may have scaled it since.
+        apply = ("apply", "--server-side", "--force-conflicts", "--kustomize")
+        cluster.run(*apply, str(_overlay(names)))
         cluster.run("wait", "--for=condition=Established", "crd/modeldeployments.slipway.dev")
         try:
             rollout = ("rollout", "status", "deployment/slipway-operator", f"--timeout={PATIENCE}")
@@ -47,7 +50,7 @@ def _overlay(names: dict[str, str]) -> Path:
     content = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
-        "resources": ["../../manifests/base"],
+        "resources": ["../../manifests/overlays/cluster"],
         "images": [{"name": "slipway-operator", "newName": registry, "newTag": tag}],
         "patches": [{"patch": json.dumps(_runtime_image(names["runtime"]))}],
     }

@@ -29,6 +29,10 @@ class Engine:
         """Whether the image is in the engine's storage."""
         return succeeds([*self.command, "inspect", "--type", "image", image])
 
+    def pull(self, image: str) -> None:
+        """Bring an image from its registry into the engine's storage."""
+        run([*self.command, "pull", image])
+
     def build(self, image: str, containerfile: Path, context: Path, *options: str) -> None:
         """Build an image from a folder."""
         told = [*self.build_options, *options, "--tag", image, "--file", str(containerfile)]

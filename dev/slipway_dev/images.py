@@ -4,7 +4,6 @@ A tag is a hash of all that goes into the image, so an unchanged one is never bu
 """
 
 import argparse
-import os
 import sys
 
 from slipway_dev import base_image
@@ -15,7 +14,6 @@ from slipway_dev.image_context import Context
 from slipway_dev.steps import say, step
 
 COMPONENTS = ("operator", "runtime")
-PUBLIC_BASE = "python:3.11-slim"
 
 
 def bring(cluster: Cluster) -> dict[str, str]:
@@ -25,25 +23,27 @@ def bring(cluster: Cluster) -> dict[str, str]:
         The images' names by component.
     """
     engine = choose()
-    names = {component: build(component, cluster.registry, engine) for component in COMPONENTS}
+    base = base_image.choose(engine)
+    names = {name: build(name, cluster.registry, engine, base) for name in COMPONENTS}
     with step("load the images into the cluster"):
         for name in names.values():
             cluster.load_image(name)
     return names
 
 
-def build(component: str, registry: str, engine: Engine) -> str:
+def build(component: str, registry: str, engine: Engine, base: str) -> str:
     """Build one component's image where it is missing.
 
     Args:
         component: operator or runtime.
         registry: what the image's name begins with.
         engine: builds it.
+        base: the image that it is built on.
 
     Returns:
         The image's name, REGISTRY/slipway-COMPONENT:TAG.
     """
-    base, context = _base(engine), Context(component)
+    context = Context(component)
     name = f"{registry}/slipway-{component}:{context.tag(base)}"
     if engine.has(name):
         say(f"{name} is built already")
@@ -57,11 +57,6 @@ def build(component: str, registry: str, engine: Engine) -> str:
     return name
 
 
-def _base(engine: Engine) -> str:
-    named = os.environ.get("SLIPWAY_BASE_IMAGE")
-    return named or (PUBLIC_BASE if engine.can_pull else base_image.IMAGE)
-
-
 def main() -> None:
     """Build both images under any name, and push them if asked to."""
     parser = argparse.ArgumentParser(prog="python -m slipway_dev.images", description=__doc__)
@@ -69,8 +64,9 @@ def main() -> None:
     parser.add_argument("--push", action="store_true", help="send them to that registry")
     told = parser.parse_args()
     engine = choose()
+    base = base_image.choose(engine)
     for component in COMPONENTS:
-        name = build(component, told.registry or find().registry, engine)
+        name = build(component, told.registry or find().registry, engine, base)
         if told.push:
             with step(f"push {name}"):
                 engine.push(name)

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from slipway_dev.errors import Failure
-from slipway_dev.steps import run, step
+from slipway_dev.steps import run, step, succeeds
 
 PACKAGES = {
     "host-local": "containernetworking-plugins",
@@ -47,6 +47,33 @@ def need(*commands: str) -> None:
     still = [command for command in missing if not _there(command)]
     if still:
         raise Failure("installing " + " ".join(packages), f"still no {', '.join(still)}")
+
+
+def unpacked(package: str, cache: Path) -> Path:
+    """Return the folder with a package's files; it is not installed, so that nothing of it starts.
+
+    Raises:
+        Failure: there is no such package, or no apt.
+    """
+    folder = cache / "deb" / package
+    if not folder.is_dir():
+        with step(f"unpacking {package}"):
+            _unpack(package, folder)
+    return folder
+
+
+def _unpack(package: str, folder: Path) -> None:
+    download, partial = folder.with_suffix(".download"), folder.with_suffix(".partial")
+    for each in (download, partial):
+        shutil.rmtree(each, ignore_errors=True)
+        each.mkdir(parents=True)
+    if not succeeds(["apt-cache", "show", package]):
+        run(["apt-get", "update"], remedy="run it as root, on Debian or Ubuntu")
+    run(["apt-get", "download", package], cwd=download, remedy="see what it says by hand")
+    [archive] = download.iterdir()
+    run(["dpkg-deb", "--extract", archive, partial])
+    shutil.rmtree(download)
+    partial.rename(folder)
 
 
 def _there(command: str) -> bool:

@@ -1,39 +1,57 @@
 """One API server: requests and server-side apply over plain dicts. It decides nothing."""
 
-import json
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-import aiohttp
-from kubernetes.aio.client import ApiClient
-from kubernetes.aio.dynamic import DynamicClient
-from kubernetes.aio.dynamic.exceptions import DynamicApiError
-
+from slipway_operator.api import APPLY, MERGE, Api
 from slipway_operator.cache import Cache
-from slipway_operator.core import names
+from slipway_operator.core import events, history, names
 from slipway_operator.core.diagnose import Fault
-from slipway_operator.core.events import Event
-from slipway_operator.core.manifest import EVENT, MODEL, OWNED, POD, Kind, Manifest, digest
+from slipway_operator.core.events import Event, Told
+from slipway_operator.core.manifest import EVENT, MODEL, OWNED, POD, Kind, Manifest
+from slipway_operator.core.rollout import Move
 from slipway_operator.ports import ApiError, BlockedError, Ref
 
-PAGE = 500
-TIMEOUT_SECONDS = 20
+PAGE = 100
 log = logging.getLogger(__name__)
 
 KINDS = {kind.kind: kind for kind in (MODEL, *OWNED)}
 REFUSED = frozenset({400, 403, 422})
 """Invalid, forbidden (by a quota, a policy, or the operator's own rights), unprocessable."""
 
+UNTYPED = "failed to create typed patch object"
+"""What server-side apply says of a field that there is not, with status 500."""
+
+RESULTS = {
+    **dict.fromkeys(REFUSED, "refused"),
+    404: "gone",
+    409: "conflict",
+    429: "throttled",
+    0: "unsent",
+}
+"""How a write that failed is counted, by status; whatever else is an error."""
+
 
 class KubeCluster:
-    """The cluster port over `kubernetes.aio`; what it writes, the cache knows at once."""
+    """The cluster port; what it writes, the cache knows at once.
 
-    def __init__(self, client: ApiClient, cache: Cache) -> None:
-        self._dynamic = DynamicClient(client)
+    It writes only while ``leads()``. Its world is ``namespaces``, or the whole cluster where none
+    are named.
+    """
+
+    def __init__(
+        self, api: Api, cache: Cache, leads: Callable[[], bool], namespaces: Sequence[str] = ()
+    ) -> None:
+        self._api = api
         self._cache = cache
+        self._leads = leads
+        self._namespaces = tuple(namespaces)
+        self._told = Told()
+        self.writing = 0
+        """How many writes are on their way."""
 
     def model(self, ref: Ref) -> Manifest | None:
         """Find a ModelDeployment in memory."""
@@ -46,7 +64,7 @@ class KubeCluster:
     async def live(self, manifest: Manifest) -> Manifest | None:
         """Get the present state of an object."""
         try:
-            return await self._send("get", path(manifest))
+            return await self._api.send("get", path(manifest))
         except ApiError as error:
             if error.status == 404:
                 return None
@@ -57,9 +75,24 @@ class KubeCluster:
         selector = (
             f"{names.MODEL_LABEL}={ref.name},{names.REVISION_LABEL} in ({','.join(fingerprints)})"
         )
-        found = await self._send("get", collection(POD, ref.namespace), label_selector=selector)
+        found = await self._api.send(
+            "get", collection(POD, ref.namespace), query={"labelSelector": selector}
+        )
         items: list[Manifest] = found["items"]
         return items
+
+    async def glance(
+        self, kind: Kind, namespace: str | None, fields: str, limit: int
+    ) -> Sequence[Manifest] | None:
+        """List what a field selector selects, if it is not too much."""
+        query = {"limit": str(limit), **({"fieldSelector": fields} if fields else {})}
+        try:
+            found = await self._api.send("get", collection(kind, namespace), query=query)
+        except ApiError as error:
+            log.debug("no %s to be seen: %s", kind.plural, error)
+            return None
+        items: list[Manifest] = found["items"]
+        return None if found["metadata"].get("continue") else items
 
     async def apply(self, manifest: Manifest) -> Manifest:
         """Server-side apply one whole object."""
@@ -69,12 +102,13 @@ class KubeCluster:
     async def overwrite(self, manifest: Manifest) -> None:
         """Write one whole object; a merge patch replaces lists, an apply would merge them."""
         with _blocking(manifest):
-            written = await self._send(
+            written = await self._write(
                 "patch",
                 path(manifest),
+                KINDS[manifest["kind"]].plural,
                 body=manifest,
-                content_type="application/merge-patch+json",
-                field_manager=names.FIELD_MANAGER,
+                content_type=MERGE,
+                query={"fieldManager": names.FIELD_MANAGER},
             )
         self._cache.put(KINDS[written["kind"]], written)
 
@@ -88,13 +122,27 @@ class KubeCluster:
         }
         await self._apply(path(deployment), body, names.REPLICAS_MANAGER)
 
+    async def move(self, ref: Ref, move: Move) -> None:
+        """Label a pod; one that is gone needs none."""
+        labels = {names.TRACK_LABEL: move.track}
+        notes = {names.BASELINE_ANNOTATION: move.baseline}
+        body = {"metadata": {"labels": labels, "annotations": notes}}
+        url = f"{collection(POD, ref.namespace)}/{move.pod}"
+        query = {"fieldManager": names.FIELD_MANAGER}
+        try:
+            await self._write("patch", url, POD.plural, body=body, content_type=MERGE, query=query)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+
     async def delete(self, child: Manifest) -> None:
         """Delete an object, unless it has changed since it was last seen."""
         metadata = child["metadata"]
         known = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
         options = {"preconditions": known, "propagationPolicy": "Background"}
         try:
-            await self._send("delete", path(child), body=options)
+            kind = KINDS[child["kind"]]
+            await self._write("delete", path(child), kind.plural, body=options)
         except ApiError as error:
             if error.status != 404:
                 raise
@@ -110,65 +158,70 @@ class KubeCluster:
             "status": dict(status),
         }
         await self._apply(f"{path(model)}/status", body, names.FIELD_MANAGER)
+        for ended in history.fresh(model.get("status", {}), status):
+            self._api.metrics.rolled_out(ended["strategy"], ended["result"], history.lasted(ended))
 
     async def tell(self, model: Manifest, event: Event, now: datetime) -> None:
         """Post an Event; its name is made of what it says, and on what state, so it is posted once.
 
         A person told twice or not at all is no reason to stop: failures are logged.
         """
-        body = _event(model, event, now)
+        if self._told.again(model, event, now):
+            return
+        body = events.manifest(model, event, now)
         try:
-            await self._send("post", collection(EVENT, model["metadata"]["namespace"]), body=body)
+            url = collection(EVENT, model["metadata"]["namespace"])
+            await self._write("post", url, EVENT.plural, body=body)
         except ApiError as error:
             if error.status != 409:
                 log.warning("event %s on %s: %s", event.reason, path(model), error)
 
-    async def everything(self, kind: Kind) -> tuple[list[Manifest], int]:
-        """List all objects of a kind that are ours, and the version that the list is as of."""
-        selector = {} if kind is MODEL else {"label_selector": names.SELECTOR}
-        pages = [page async for page in self._pages(collection(kind, None), selector)]
-        items = [item for page in pages for item in page["items"]]
-        return items, int(pages[0]["metadata"]["resourceVersion"])
+    async def everything(self, kind: Kind) -> AsyncIterator[tuple[list[Manifest], int]]:
+        """List all objects of a kind that are ours, page by page."""
+        selector = {} if kind is MODEL else {"labelSelector": names.SELECTOR}
+        for namespace in self._namespaces or (None,):
+            async for page in self._pages(collection(kind, namespace), selector):
+                yield page["items"], int(page["metadata"]["resourceVersion"])
 
     async def _pages(self, url: str, selector: Mapping[str, str]) -> AsyncIterator[Manifest]:
-        token: dict[str, str] = {}
+        query = {"limit": str(PAGE), **selector}
         while True:
-            page = await self._send("get", url, limit=PAGE, **selector, **token)
+            page = await self._api.send("get", url, query=query)
             yield page
             if not page["metadata"].get("continue"):
                 return
-            token = {"_continue": page["metadata"]["continue"]}
+            query["continue"] = page["metadata"]["continue"]
 
     async def _apply(self, url: str, body: Manifest, manager: str) -> Manifest:
-        written = await self._send(
+        plural = KINDS[body["kind"]].plural
+        written = await self._write(
             "patch",
             url,
+            f"{plural}/status" if url.endswith("/status") else plural,
             body=body,
-            content_type="application/apply-patch+yaml",
-            field_manager=manager,
-            force_conflicts=True,
+            content_type=APPLY,
+            query={"fieldManager": manager, "force": "true"},
         )
         self._cache.put(KINDS[written["kind"]], written)
         return written
 
-    async def _send(self, method: str, url: str, **params: Any) -> Manifest:
-        options = {"serialize": False, "query_params": [], "_request_timeout": TIMEOUT_SECONDS}
+    async def _write(self, verb: str, url: str, resource: str, **params: Any) -> Manifest:
+        """Send a request that changes something, and count what became of it."""
+        self.writing += 1
         try:
-            response = await self._dynamic.request(method, url, **options, **params)
-        except DynamicApiError as error:
-            raise ApiError(error.status, _message(error)) from None
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise ApiError(0, f"{method} {url}: {error or type(error).__name__}") from None
-        answer: Manifest = await response.json()
+            answer = await self._send_as_leader(verb, url, **params)
+        except ApiError as error:
+            self._api.metrics.wrote(resource, verb, RESULTS.get(error.status, "error"))
+            raise
+        finally:
+            self.writing -= 1
+        self._api.metrics.wrote(resource, verb, "ok")
         return answer
 
-
-def _message(error: DynamicApiError) -> str:
-    """Read the message of a Status object; whatever else came is quoted, at most 500 characters."""
-    try:
-        return str(json.loads(error.body)["message"])
-    except (ValueError, KeyError, TypeError):
-        return str(error.body or error.reason)[:500]
+    async def _send_as_leader(self, verb: str, url: str, **params: Any) -> Manifest:
+        if not self._leads():
+            raise ApiError(0, f"{verb} {url}: not sent, this operator does not hold the lease")
+        return await self._api.send(verb, url, **params)
 
 
 def collection(kind: Kind, namespace: str | None) -> str:
@@ -190,7 +243,7 @@ def _blocking(manifest: Manifest) -> Iterator[None]:
     try:
         yield
     except ApiError as error:
-        if error.status in REFUSED:
+        if error.status in REFUSED or UNTYPED in error.message:
             raise BlockedError(_refusal(manifest, error)) from error
         raise
 
@@ -203,31 +256,3 @@ def _refusal(manifest: Manifest, error: ApiError) -> Fault:
         hint="Correct what it names: the spec, a quota, a policy, or the operator's rights.",
         final=True,
     )
-
-
-def _event(model: Manifest, event: Event, now: datetime) -> Manifest:
-    metadata = model["metadata"]
-    identity = digest([metadata["uid"], metadata["resourceVersion"], event.reason, event.note])[:16]
-    return {
-        "apiVersion": EVENT.api_version,
-        "kind": EVENT.kind,
-        "metadata": {
-            "name": f"{metadata['name']}.{identity}",
-            "namespace": metadata["namespace"],
-        },
-        "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        "reportingController": "slipway.dev/operator",
-        "reportingInstance": "slipway-operator",
-        "action": "Reconcile",
-        "reason": event.reason,
-        "note": event.note[:1024],
-        "type": "Warning" if event.warning else "Normal",
-        "regarding": {
-            "apiVersion": names.API_VERSION,
-            "kind": names.KIND,
-            "name": metadata["name"],
-            "namespace": metadata["namespace"],
-            "uid": metadata["uid"],
-            "resourceVersion": metadata["resourceVersion"],
-        },
-    }

@@ -1,17 +1,19 @@
 """Everything that a decision may depend on, read once.
 
 In the steady state all of it comes from memory: pods are listed only for a revision that is not
-well, or whose model's digest is not known yet.
+well, or of which something is not known yet, or whose pods watch their own answers.
 """
 
-import asyncio
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from slipway_operator import evidence
+from slipway_operator.asking import ask
 from slipway_operator.core import names
+from slipway_operator.core.contract import Signature
 from slipway_operator.core.manifest import (
     CONFIG_MAP,
     DEPLOYMENT,
@@ -21,9 +23,14 @@ from slipway_operator.core.manifest import (
     Kind,
     Manifest,
 )
-from slipway_operator.core.observed import Observed, Pod, Revision, Scaler, Workload
+from slipway_operator.core.observed import Observed, Progress, Revision, Scaler, Workload
+from slipway_operator.core.pods import Pod
+from slipway_operator.core.refusal import Refusal
 from slipway_operator.core.render import record
-from slipway_operator.core.spec import Autoscaled, Spec
+from slipway_operator.core.spec import Autoscaled, Spec, Strategy
+from slipway_operator.core.standing import Inquiry, inquiry
+from slipway_operator.core.units import moment
+from slipway_operator.core.verdict import Verdict
 from slipway_operator.ports import Ref, World
 
 
@@ -31,20 +38,42 @@ async def observe(ref: Ref, model: Manifest, spec: Spec, world: World) -> Observ
     """Read the world of one model; its latest revision is in it, even before it exists."""
     status = model.get("status", {})
     children = owned(model, world.cluster.children(ref))
-    known = _with_latest(_revisions(children, status), ref.name, spec, world.release_image)
-    found = await _pods(ref, known, spec.fingerprint, world)
-    digests = found_digests(found)
-    service = next(_of(children, SERVICE), None)
+    services = (s for s in _of(children, SERVICE) if s["metadata"]["name"] == ref.name)
+    service = next(services, None)
     scaler = next(_of(children, SCALER), None) if isinstance(spec.scale, Autoscaled) else None
-    return Observed(
+    known = Observed(
         generation=model["metadata"]["generation"],
+        now=world.clock(),
         track=service["spec"].get("selector", {}).get(names.TRACK_LABEL) if service else None,
         good=names.fingerprint(status["stableRevision"]) if "stableRevision" in status else None,
-        revisions=tuple(replace(r, digest=r.digest or digests.get(r.fingerprint)) for r in known),
-        pods=found,
+        revisions=_with_latest(_revisions(children, status), ref.name, spec, world.release_image),
         scaler=Scaler.read(scaler) if scaler else None,
         conditions=tuple(status.get("conditions", ())),
+        release=world.release_image if spec.follows else None,
+        rollout=Progress.read(status),
+        past=tuple(status.get("rollouts", ())),
     )
+    whom = inquiry(spec, known)
+    listed = await _list(ref, known, spec, whom, world)
+    pods = await _looked(listed, whom, world)
+    return replace(
+        known,
+        pods=pods,
+        present=_present(listed) if spec.rollout.strategy is Strategy.RECREATE else None,
+        revisions=learned(known.revisions, pods),
+    )
+
+
+async def confirm(ref: Ref, seen: Observed, fingerprint: str, world: World) -> Observed:
+    """Ask the API server about the revision that is to take the traffic: a watch may have died."""
+    name = names.revision(ref.name, fingerprint)
+    metadata = {"name": name, "namespace": ref.namespace}
+    found = await world.cluster.live({"kind": DEPLOYMENT.kind, "metadata": metadata})
+    workload = Workload.read(found) if found else None
+    revisions = tuple(
+        replace(r, workload=workload) if r.fingerprint == fingerprint else r for r in seen.revisions
+    )
+    return replace(seen, revisions=revisions)
 
 
 def owned(model: Manifest, children: Iterable[Manifest]) -> list[Manifest]:
@@ -64,18 +93,27 @@ def _of(children: Iterable[Manifest], kind: Kind) -> Iterator[Manifest]:
 
 def _revisions(children: Sequence[Manifest], status: Mapping[str, Any]) -> tuple[Revision, ...]:
     workloads = {d["metadata"]["name"]: Workload.read(d) for d in _of(children, DEPLOYMENT)}
-    digests = {r["name"]: r.get("digest") for r in status.get("revisions", ())}
+    held = {r["name"]: r for r in status.get("revisions", ())}
     found = (
-        Revision(
-            fingerprint=names.fingerprint(r["metadata"]["name"]),
-            number=r["revision"],
-            record=r["data"],
-            digest=digests.get(r["metadata"]["name"]),
-            workload=workloads.get(r["metadata"]["name"]),
-        )
+        _recalled(r, held.get(r["metadata"]["name"], {}), workloads.get(r["metadata"]["name"]))
         for r in (*_of(children, RECORD), *_lost_records(children))
     )
     return tuple(sorted(found, key=lambda r: r.number))
+
+
+def _recalled(record: Manifest, held: Mapping[str, Any], workload: Workload | None) -> Revision:
+    """Build a revision from its record and from what status holds of it."""
+    return Revision(
+        fingerprint=names.fingerprint(record["metadata"]["name"]),
+        number=record["revision"],
+        record=record["data"],
+        digest=held.get("digest"),
+        signature=Signature.read(held.get("signature")),
+        verdict=Verdict.recall(held["verification"]) if "verification" in held else None,
+        retired=moment(held, "retiredTime"),
+        refusal=Refusal.read(held.get("refusal")),
+        workload=workload,
+    )
 
 
 def _lost_records(children: Sequence[Manifest]) -> Iterator[Manifest]:
@@ -88,7 +126,10 @@ def _lost_records(children: Sequence[Manifest]) -> Iterator[Manifest]:
             data = {
                 "settings": json.loads(settings[name][names.SETTINGS_KEY]),
                 "template": deployment["spec"]["template"],
+                "progressDeadlineSeconds": deployment["spec"]["progressDeadlineSeconds"],
             }
+            datasets = {k: v for k, v in settings[name].items() if k != names.SETTINGS_KEY}
+            data |= {"datasets": datasets} if datasets else {}
             yield {"metadata": {"name": name}, "revision": 0, "data": data}
 
 
@@ -102,18 +143,53 @@ def _with_latest(
     return (*known, Revision(fingerprint=spec.fingerprint, number=number, record=born))
 
 
-async def _pods(ref: Ref, known: Iterable[Revision], latest: str, world: World) -> tuple[Pod, ...]:
-    unwell = [r.fingerprint for r in known if _unwell(r, latest)]
-    if not unwell:
-        return ()
-    found = await world.cluster.pods(ref, unwell)
-    return tuple(await asyncio.gather(*(_pod(pod, world) for pod in found if _counts(pod))))
+async def _list(
+    ref: Ref, known: Observed, spec: Spec, whom: Inquiry, world: World
+) -> Sequence[Manifest]:
+    """List the pods that matter, the eldest first; all of them where no two may be at a time."""
+    alone = spec.rollout.strategy is Strategy.RECREATE
+    wanted = [
+        r.fingerprint
+        for r in known.revisions
+        if alone or _unwell(r, spec.fingerprint) or r.fingerprint in whom.one | whom.all
+    ]
+    return sorted(await world.cluster.pods(ref, wanted), key=_born) if wanted else ()
 
 
-def _counts(pod: Manifest) -> bool:
-    """Leave out pods that have ended or are told to: how they end is no fault of their revision."""
-    ended = pod.get("status", {}).get("phase") in {"Failed", "Succeeded"}
-    return not ended and "deletionTimestamp" not in pod["metadata"]
+async def _looked(listed: Sequence[Manifest], whom: Inquiry, world: World) -> tuple[Pod, ...]:
+    pods = await evidence.look([pod for pod in listed if _counts(pod, listed)], world)
+    return await ask(pods, whom, world)
+
+
+def _present(listed: Sequence[Manifest]) -> frozenset[str]:
+    """Name the revisions that hold room: pods that have not ended, whatever they were told."""
+    held = (p for p in listed if p.get("status", {}).get("phase") not in {"Failed", "Succeeded"})
+    return frozenset(p["metadata"]["labels"].get(names.REVISION_LABEL, "") for p in held)
+
+
+def _counts(pod: Manifest, all_pods: Sequence[Manifest]) -> bool:
+    """Leave out pods that have ended or are told to: how they end is no fault of their revision.
+
+    But for one that was evicted, or that nobody can end since its node is silent, until a younger
+    one is ready.
+    """
+    leaving = "deletionTimestamp" in pod["metadata"]
+    status = pod.get("status", {})
+    if not leaving and status.get("phase") not in {"Failed", "Succeeded"}:
+        return True
+    lost = Pod.read(pod).orphaned if leaving else status.get("reason") == "Evicted"
+    return lost and not any(_succeeds(other, pod) for other in all_pods)
+
+
+def _succeeds(pod: Manifest, lost: Manifest) -> bool:
+    """Say whether a pod makes up for one that was lost: it is younger, and as bad or ready."""
+    same = pod["metadata"]["labels"] == lost["metadata"]["labels"]
+    evicted = pod.get("status", {}).get("reason") == "Evicted"
+    return same and _born(pod) > _born(lost) and (evicted or Pod.read(pod).ready)
+
+
+def _born(pod: Manifest) -> str:
+    return str(pod["metadata"].get("creationTimestamp", ""))
 
 
 def _unwell(revision: Revision, latest: str) -> bool:
@@ -124,13 +200,24 @@ def _unwell(revision: Revision, latest: str) -> bool:
     return unknown or workload.ready < workload.wanted
 
 
-async def _pod(manifest: Manifest, world: World) -> Pod:
-    """Read a pod; one that runs and is not ready is asked for its own reason."""
-    pod = Pod.read(manifest)
-    serve = pod.container(names.SERVE)
-    if pod.ready or pod.address is None or serve is None or not serve.running:
-        return pod
-    return replace(pod, runtime=await world.signals.status(pod.address))
+def learned(known: Iterable[Revision], pods: Sequence[Pod]) -> tuple[Revision, ...]:
+    """Add what pods have told of their revision; what is known already holds against them."""
+    digests = found_digests(pods)
+    return tuple(_learned(r, digests, pods) for r in known)
+
+
+def _learned(revision: Revision, digests: Mapping[str, str], pods: Iterable[Pod]) -> Revision:
+    told = next((p for p in pods if p.fingerprint == revision.fingerprint and p.asked), None)
+    digest = revision.digest or digests.get(revision.fingerprint)
+    if told is None:
+        return replace(revision, digest=digest)
+    model = (told.runtime or {}).get("model")
+    return replace(
+        revision,
+        digest=digest,
+        signature=revision.signature or Signature.read(model),
+        verdict=revision.verdict or Verdict.of(told.report, told.name),
+    )
 
 
 DIGEST = re.compile(r"[0-9a-f]{64}")

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple, Protocol
 
 from slipway_operator.core.diagnose import Fault
 from slipway_operator.core.events import Event
-from slipway_operator.core.manifest import Manifest
+from slipway_operator.core.manifest import Kind, Manifest
+from slipway_operator.core.rollout import Move
 
 
 class Ref(NamedTuple):
@@ -26,12 +27,21 @@ class BlockedError(Exception):
 
 
 class ApiError(Exception):
-    """The API server did not do what it was asked; another try may succeed."""
+    """The API server did not do what it was asked; another try may succeed.
 
-    def __init__(self, status: int, message: str) -> None:
+    ``status`` is 0 when no answer came; ``retry_after`` is how many seconds it asked to wait.
+    """
+
+    def __init__(self, status: int, message: str, retry_after: float = 0.0) -> None:
         super().__init__(f"{message} (status {status})")
         self.status = status
         self.message = message
+        self.retry_after = retry_after
+
+    @property
+    def passing(self) -> bool:
+        """Whether this is about the API server, not about what it was asked."""
+        return self.status in {0, 429} or self.status >= 500
 
 
 class Cluster(Protocol):
@@ -55,6 +65,14 @@ class Cluster(Protocol):
         """List the pods of some of a model's revisions."""
         ...
 
+    async def glance(
+        self, kind: Kind, namespace: str | None, fields: str, limit: int
+    ) -> Sequence[Manifest] | None:
+        """List what a field selector selects, in one namespace or in all.
+
+        None if there are more than ``limit``, or the operator may not look, or nobody answers.
+        """
+
     async def apply(self, manifest: Manifest) -> Manifest:
         """Server-side apply one whole object, forcing ownership of its fields; return the result.
 
@@ -73,6 +91,9 @@ class Cluster(Protocol):
     async def set_replicas(self, deployment: Manifest, replicas: int) -> None:
         """Write the replica count of a Deployment, under a field manager of its own."""
 
+    async def move(self, ref: Ref, move: Move) -> None:
+        """Give a pod the label of another track, and note what it had answered before."""
+
     async def delete(self, child: Manifest) -> None:
         """Delete an object if it is still the one that is known; its pods drain."""
 
@@ -89,15 +110,31 @@ class Signals(Protocol):
     async def status(self, address: str) -> Mapping[str, Any] | None:
         """Ask a runtime for its ``/status``; None when it does not answer."""
 
+    async def verification(self, address: str) -> Mapping[str, Any] | None:
+        """Ask a runtime what its verification found; None when it does not answer."""
+
+    async def verify(self, address: str) -> None:
+        """Tell a runtime to verify all rows; one that does so, or has, goes on as it is."""
+
+
+class Turns(Protocol):
+    """Whose turn it is where only one model at a time may be changed."""
+
+    def take(self, ref: Ref) -> bool:
+        """Say whether it is this model's turn; it keeps it until its status says it is done."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class World:
     """Everything outside the core that one pass uses.
 
-    ``release_image`` is the runtime image that new revisions get when the user names none.
+    ``release_image`` is the runtime image that new revisions get when the user names none; models
+    that follow it are upgraded in ``turns``.
     """
 
     cluster: Cluster
     signals: Signals
     clock: Callable[[], datetime]
     release_image: str
+    turns: Turns

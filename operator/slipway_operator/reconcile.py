@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from slipway_operator.core import names
-from slipway_operator.core.decide import decide, hindered
+from slipway_operator.core import names, upgrade
+from slipway_operator.core.decide import decide, hindered, suspended
 from slipway_operator.core.diagnose import Fault
 from slipway_operator.core.errors import SpecError
 from slipway_operator.core.events import Event, events
@@ -17,8 +17,9 @@ from slipway_operator.core.observed import Observed
 from slipway_operator.core.plan import Plan
 from slipway_operator.core.render import Owner, render
 from slipway_operator.core.report import report, report_refusal
+from slipway_operator.core.rollout import moves
 from slipway_operator.core.spec import Spec
-from slipway_operator.observe import controls, observe, owned
+from slipway_operator.observe import confirm, controls, observe, owned
 from slipway_operator.ports import BlockedError, Ref, World
 
 
@@ -32,20 +33,37 @@ async def reconcile(ref: Ref, world: World) -> timedelta | None:
     except SpecError as error:
         await refuse(model, error, world)
         return None
+    spec = in_turn(ref, model, spec, world)
     seen = await observe(ref, model, spec, world)
     plan = decide(spec, seen)
+    if spec.suspended:
+        await publish(model, report(ref, seen, suspended(plan, seen), world.clock()), world)
+        return plan.recheck_after
+    if seen.track not in (None, plan.traffic.track):
+        seen = await confirm(ref, seen, plan.traffic.track, world)
+        plan = decide(spec, seen)
     owner = Owner(ref.namespace, ref.name, model["metadata"]["uid"])
     desired = list(render(owner, spec, plan))
     if await outlived(ref, model, desired, world):
         return None
+    await share(ref, plan, seen, world)
     faults = await apply(ref, model, desired, world)
     if faults:
         plan = hindered(plan, seen, faults)
     await scale(ref, model, plan, world)
+    if plan.standing is not None and plan.standing.verify is not None:
+        await world.signals.verify(plan.standing.verify)
     await prune(ref, model, desired, world)
-    status = report((ref.namespace, ref.name), seen, plan, world.clock())
-    await publish(model, status, world)
+    await publish(model, report(ref, seen, plan, world.clock()), world)
     return plan.recheck_after
+
+
+def in_turn(ref: Ref, model: Manifest, spec: Spec, world: World) -> Spec:
+    """Name in the spec the revision that it asks for: an upgraded one from its turn on."""
+    status = model.get("status", {})
+    if upgrade.outdated(spec, status, world.release_image) and world.turns.take(ref):
+        return upgrade.upgraded(spec, status, world.release_image)
+    return upgrade.asked(spec, status)
 
 
 async def refuse(model: Manifest, error: SpecError, world: World) -> None:
@@ -53,6 +71,7 @@ async def refuse(model: Manifest, error: SpecError, world: World) -> None:
     status = model.get("status", {})
     seen = Observed(
         generation=model["metadata"]["generation"],
+        now=world.clock(),
         conditions=tuple(status.get("conditions", ())),
     )
     fault = Fault(reason="SpecInvalid", message=str(error), final=True)
@@ -143,6 +162,12 @@ def leaving(model: Manifest, found: Manifest) -> bool:
     owners = found["metadata"].get("ownerReferences", ())
     former = any((o["kind"], o["name"]) == key(model) for o in owners)
     return former or "deletionTimestamp" in found["metadata"]
+
+
+async def share(ref: Ref, plan: Plan, seen: Observed, world: World) -> None:
+    """Give a canary's pods their share of the traffic, or take it back."""
+    for move in moves(seen, plan.course, plan.latest):
+        await world.cluster.move(ref, move)
 
 
 async def scale(ref: Ref, model: Manifest, plan: Plan, world: World) -> None:

@@ -2,22 +2,36 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from slipway_runtime import answers, engine
-from slipway_runtime.answers import Answer
-from slipway_runtime.batcher import Batcher, Job, Outcome
+from slipway_runtime import answers, logs, statistics
+from slipway_runtime.batcher import Batcher
+from slipway_runtime.batching import Done, Job
 from slipway_runtime.datatypes import Signature
 from slipway_runtime.errors import Fault, Kind, RequestError
 from slipway_runtime.health import Health
 from slipway_runtime.inspection import Found
 from slipway_runtime.metrics import Metrics
 from slipway_runtime.protocol import Call, Reader
+from slipway_runtime.spans import Spans
 
-Answered = Callable[[Answer | RequestError], None]
+if TYPE_CHECKING:
+    from slipway_runtime.profile import Profile
+
+WEDGED_SECONDS = 60.0
+"""In one run, for every worker: at least, and at least three times what a request may take."""
 
 PLATFORM = "onnxruntime_onnx"
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """How the model runs, as it turned out."""
+
+    provider: str
+    intra_op_threads: int
+    profile: "Profile"
+    onnxruntime: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,33 +41,102 @@ class Served:
     signature: Signature
     reader: Reader
     batcher: Batcher
-    intra_op_threads: int
+    effective: Effective
+
+
+class Verification(Protocol):
+    """What is known of whether the answers are right."""
+
+    def describe(self) -> dict[str, Any]:
+        """Write the report of the contract."""
+
+    def full(self) -> bool | None:
+        """Begin the full suite; False if it has ended already, None if it can't begin."""
+
+
+class Shadow(Protocol):
+    """What is known of whether another revision answers as this one does."""
+
+    def describe(self) -> dict[str, Any] | None:
+        """Write ``shadow`` of the contract's status; None before there was any shadowing."""
+
+
+Overhear = Callable[[Call, Done], Done]
+"""Puts itself between a call's answer and whoever waits for it."""
 
 
 class DataPlane:
-    """What is known of the one model of this server, from loading to the end."""
+    """What is known of the one model of this server, from loading to the end.
 
-    def __init__(self, name: str, version: str) -> None:
+    ``on_health`` is called after every change of ``health``. ``instance`` tells this server from
+    all others.
+    """
+
+    def __init__(
+        self, name: str, version: str, spans: Spans | None = None, instance: str = ""
+    ) -> None:
         self.name = name
         self.version = version
+        self.instance = instance
         self.health = Health()
+        self.on_health: Callable[[], None] = lambda: None
         self.metrics = Metrics(name)
+        self.spans = spans
         self.found: Found | None = None
         self.served: Served | None = None
-        self._prefix = answers.prefix(name, version)
+        self.verification: Verification | None = None
+        self.shadow: Shadow | None = None
+        self.overhear: Overhear | None = None
+        """None while nobody wants copies of predictions."""
+        self._was_live = True
 
-    def serve(self, served: Served) -> None:
-        """Begin to predict."""
+    def serve(self, served: Served, verification: Verification | None = None) -> None:
+        """Begin to predict; callers are not yet sent here where that has to be verified first."""
         self.served = served
-        self.health = self.health.loaded()
+        self.verification = verification
+        if verification:
+            self._become(self.health.verifying())
+        else:
+            self.welcome()
+
+    def welcome(self) -> None:
+        """Let callers be sent here."""
+        self._become(self.health.loaded())
+
+    def turn_away(self, fault: Fault | None) -> None:
+        """Let no more callers be sent here than there is reason to; with None, all of them."""
+        if fault is None and self.health.fault:
+            self.welcome()
+        elif fault and not self.health.fault:
+            logs.warning("callers are turned away", reason=fault.reason, message=fault.message)
+            self.fail(fault)
 
     def fail(self, fault: Fault) -> None:
         """Remember why there will be no predictions."""
-        self.health = self.health.failed(fault)
+        self._become(self.health.failed(fault))
 
     def drain(self) -> None:
         """Send new callers elsewhere, and go on answering those who come all the same."""
-        self.health = self.health.draining()
+        self._become(self.health.draining())
+
+    def _become(self, health: Health) -> None:
+        self.health = health
+        self.on_health()
+
+    @property
+    def live(self) -> bool:
+        """Whether a restart would help less than waiting.
+
+        That the event loop turns shows in the answer itself. Beyond that only a server is not
+        live whose workers all hang: no request can succeed there any more.
+        """
+        return self.served is None or not self.served.batcher.wedged(WEDGED_SECONDS)
+
+    def watch(self) -> None:
+        """Say once when the server stops being live."""
+        if self._was_live and not self.live:
+            logs.warning("every worker hangs", seconds=WEDGED_SECONDS)
+        self._was_live = self.live
 
     def check(self, name: str, version: str | None) -> None:
         """Make sure that a model and version are those served here; None is any version.
@@ -83,32 +166,25 @@ class DataPlane:
             raise RequestError(Kind.NOT_READY, message, retry_after)
         return self.served
 
-    def infer(self, call: Call, done: Answered) -> Job | None:
-        """Predict, and tell ``done``, which may happen before this returns.
+    def infer(self, call: Call, done: Done) -> Job | None:
+        """Predict, and tell ``done`` the outputs that the call wants, or why there are none.
+
+        That may happen before this returns. Writing the answer is the transport's.
 
         Returns:
-            What ``cancel`` takes, while there is no answer.
+            What ``cancel`` takes, while there is no outcome.
 
         Raises:
             RequestError: OVERLOADED or NOT_READY; ``done`` is not called then.
         """
-        finish = partial(self._finish, call, done)
-        return self.model().batcher.submit(call.feed, call.wish.names, finish)
+        served = self.served or self.model()
+        if self.overhear:
+            done = self.overhear(call, done)
+        return served.batcher.submit(call.feed, call.wish.names, done, call.priority, call.timeout)
 
     def cancel(self, job: Job) -> None:
         """Forget a prediction whose caller went away."""
         self.model().batcher.cancel(job)
-
-    def _finish(self, call: Call, done: Answered, outcome: Outcome) -> None:
-        if isinstance(outcome, RequestError):
-            done(outcome)
-            return
-        try:
-            answer = answers.compose(self._prefix, call.id, call.wish.forms, outcome)
-        except RequestError as error:
-            done(error)
-        else:
-            done(answer)
 
     def metadata(self) -> dict[str, Any]:
         """Describe the model.
@@ -146,10 +222,14 @@ class DataPlane:
             "reason": fault.reason if fault else "",
             "message": fault.message if fault else "",
             "hint": fault.hint if fault else "",
+            "log": logs.tail() if fault else "",
             "digest": self.found.digest if self.found else None,
             "bytes": self.found.size if self.found else None,
             "model": self._model_status(),
-            "effective": self._effective(),
+            "effective": self.effective(),
+            "requests": statistics.requests(self.metrics),
+            "verification": self.verification.describe() if self.verification else None,
+            "shadow": self.shadow.describe() if self.shadow else None,
         }
 
     def _model_status(self) -> dict[str, Any] | None:
@@ -163,11 +243,26 @@ class DataPlane:
             "outputs": answers.describe(signature.outputs),
         }
 
-    def _effective(self) -> dict[str, Any] | None:
+    def batching(self) -> dict[str, Any]:
+        """Say whether requests share runs, and why not."""
+        served = self.model()
+        profile, stopped = served.effective.profile, served.batcher.mixed
+        most = 1 if stopped else profile.most
+        return {
+            "enabled": most > 1,
+            "reason": stopped or profile.reason,
+            "gain": round(profile.gain, 2) if profile.gain else None,
+            "maxBatchSize": most,
+        }
+
+    def effective(self) -> dict[str, Any] | None:
+        """Say how the model runs, as it turned out; None before there is one."""
         if self.served is None:
             return None
+        effective = self.served.effective
         return {
-            "executionProvider": engine.PROVIDER,
-            "intraOpNumThreads": self.served.intra_op_threads,
+            "executionProvider": effective.provider,
+            "intraOpNumThreads": effective.intra_op_threads,
             "workers": self.served.batcher.workers,
+            "batching": self.batching(),
         }

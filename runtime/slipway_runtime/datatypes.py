@@ -23,8 +23,10 @@ class Datatype:
 BYTES = Datatype("BYTES", np.dtype(object), "tensor(string)")
 BF16 = Datatype("BF16", np.dtype("<u2"), "tensor(bfloat16)", in_json=False)
 
+BOOL = Datatype("BOOL", np.dtype("?"), "tensor(bool)")
+
 DATATYPES = (
-    Datatype("BOOL", np.dtype("?"), "tensor(bool)"),
+    BOOL,
     Datatype("UINT8", np.dtype("u1"), "tensor(uint8)"),
     Datatype("UINT16", np.dtype("<u2"), "tensor(uint16)"),
     Datatype("UINT32", np.dtype("<u4"), "tensor(uint32)"),

@@ -40,6 +40,7 @@ class Reason(StrEnum):
 
     FETCHED = "Fetched"
     SOURCE_NOT_FOUND = "SourceNotFound"
+    CONFIG_MAP_MISSING = "ConfigMapMissing"
     SOURCE_FORBIDDEN = "SourceForbidden"
     SOURCE_UNAVAILABLE = "SourceUnavailable"
     DIGEST_MISMATCH = "DigestMismatch"
@@ -49,7 +50,14 @@ class Reason(StrEnum):
     MODEL_TOO_NEW = "ModelTooNew"
     EXTERNAL_DATA_MISSING = "ExternalDataMissing"
     MODEL_UNSUPPORTED = "ModelUnsupported"
+    SIGNATURE_MISMATCH = "SignatureMismatch"
+    PROVIDER_UNAVAILABLE = "ProviderUnavailable"
     SETTINGS_INVALID = "SettingsInvalid"
+    DATASET_MISSING = "DatasetMissing"
+    DATASET_INVALID = "DatasetInvalid"
+    VERIFICATION_FAILED = "VerificationFailed"
+    VERIFICATION_INCONCLUSIVE = "VerificationInconclusive"
+    ANSWERS_WRONG = "AnswersWrong"
 
 
 class Fault(Exception):  # noqa: N818 - the word for it in all of Slipway
@@ -60,3 +68,12 @@ class Fault(Exception):  # noqa: N818 - the word for it in all of Slipway
         self.reason = reason
         self.message = message
         self.hint = hint
+
+
+MOST_SHOWN = 100
+
+
+def shown(value: object) -> str:
+    """Quote what came in a message; the beginning of it, since it may be megabytes."""
+    text = repr(value[:MOST_SHOWN] if isinstance(value, str) else value)
+    return text if len(text) <= 2 * MOST_SHOWN else text[:MOST_SHOWN] + "…"

@@ -10,6 +10,7 @@ class State(StrEnum):
     """The states of the contract."""
 
     LOADING = "Loading"
+    VERIFYING = "Verifying"
     READY = "Ready"
     FAILED = "Failed"
     DRAINING = "Draining"
@@ -19,14 +20,15 @@ class State(StrEnum):
 class Health:
     """A moment in a server's life.
 
-    ========  =======  =====  =======
-    state     started  ready  predicts
-    ========  =======  =====  =======
-    Loading   no       no     no
-    Ready     yes      yes    yes
-    Failed    yes      no     no
-    Draining  yes      no     if it was ready before
-    ========  =======  =====  =======
+    =========  =======  =====  =======
+    state      started  ready  predicts
+    =========  =======  =====  =======
+    Loading    no       no     no
+    Verifying  yes      no     yes
+    Ready      yes      yes    yes
+    Failed     yes      no     if a model is loaded: its answers are wrong
+    Draining   yes      no     if it did before
+    =========  =======  =====  =======
 
     *Live* is in no row: it asks whether the event loop turns, which an answer proves.
     """
@@ -45,11 +47,15 @@ class Health:
         return self.state is State.READY
 
     def loaded(self) -> "Health":
-        """Loading has succeeded; a drain that began meanwhile goes on."""
-        return self if self.state is State.DRAINING else replace(self, state=State.READY)
+        """All that had to succeed did; a drain that began meanwhile goes on."""
+        return self if self.state is State.DRAINING else Health(State.READY)
+
+    def verifying(self) -> "Health":
+        """The model is loaded; whether its answers are right is being found out."""
+        return self if self.state is State.DRAINING else Health(State.VERIFYING)
 
     def failed(self, fault: Fault) -> "Health":
-        """Loading has failed in a way that a restart would not mend."""
+        """There is no model, or one whose answers are wrong."""
         state = State.DRAINING if self.state is State.DRAINING else State.FAILED
         return replace(self, state=state, fault=fault)
 
@@ -71,5 +77,6 @@ class Health:
             return f"{self.fault.message} {self.fault.hint}"
         return {
             State.LOADING: "the model is being loaded",
+            State.VERIFYING: "the model's answers are being verified",
             State.DRAINING: "the server was told to end and takes no new callers",
         }.get(self.state, "")

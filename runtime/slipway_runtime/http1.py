@@ -10,19 +10,19 @@ reading for a while, since a client that still writes would otherwise lose the a
 
 import asyncio
 from collections import deque
-from http import HTTPStatus
 from math import inf
 
 import httptools
 
 from slipway_runtime import logs
-from slipway_runtime.exchange import Exchange, Response, Site, error
+from slipway_runtime.exchange import Exchange, Head, Response, error
+from slipway_runtime.port import Port
 
 MOST_TARGET_BYTES = 8 << 10
 MOST_HEADER_BYTES = 32 << 10
+MOST_FRAMING = 16
+"""Bytes that may come for each byte of a body; a chunk of one byte takes six."""
 MOST_PIPELINED = 16
-MOST_LARGE_BODIES = 4
-"""Of the largest size, at a time; more of smaller ones."""
 READ_SECONDS = 30.0
 """For a request's head and the beginning of its body."""
 SLOWEST_BODY = 64 << 10
@@ -34,54 +34,23 @@ WRITE_SECONDS = 60.0
 """For a client that does not read its answer."""
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+PLAIN = b"\r\n\r\n"
+KEPT = b"\r\nconnection: keep-alive\r\n\r\n"
+CLOSED = b"\r\nconnection: close\r\n\r\n"
 
-_STATUS = {
-    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
-}
-
-
-class Port:
-    """What the connections of one port share: limits, the time, and who is there.
-
-    ``held_bytes`` are those of all bodies that are being read or wait for their answer.
-    """
-
-    def __init__(self, site: Site, most_body_bytes: int, most_connections: int) -> None:
-        self.site = site
-        self.most_body_bytes = most_body_bytes
-        self.most_held_bytes = MOST_LARGE_BODIES * most_body_bytes
-        self.held_bytes = 0
-        self.most_connections = most_connections
-        self.connections: set[Connection] = set()
-        self.draining = False
-        self.now = 0.0
-        self.date = b""
-
-    def tick(self, now: float, date: bytes) -> None:
-        """Move time on, by about a second, and end what took too long."""
-        self.now, self.date = now, b"date: " + date + b"\r\n"
-        for connection in [each for each in self.connections if each.deadline < now]:
-            connection.overdue()
-
-    def abort(self) -> None:
-        """Close every connection, whatever is going on there."""
-        for connection in list(self.connections):
-            connection.abort()
-
-    def close_idle(self) -> None:
-        """Close connections on which nothing is going on."""
-        for connection in list(self.connections):
-            connection.close_if_idle()
+UNREAD = Head(b"", b"", {})
+"""Of what could not be read as a request."""
 
 
-def _without_offer(exchange: Exchange) -> bytes:
+def _without_offer(head: Head) -> bytes:
     """Write a request's head again, without its offer of another protocol."""
-    options = exchange.headers.pop(b"connection", b"").lower()
-    exchange.headers.pop(b"upgrade", None)
+    headers = dict(head.headers)
+    options = headers.pop(b"connection", b"").lower()
+    headers.pop(b"upgrade", None)
     if b"close" in options:
-        exchange.headers[b"connection"] = b"close"
-    lines = [b"%b: %b" % pair for pair in exchange.headers.items()]
-    return b"\r\n".join([exchange.method + b" " + exchange.target + b" HTTP/1.1", *lines, b"\r\n"])
+        headers[b"connection"] = b"close"
+    lines = [b"%b: %b" % pair for pair in headers.items()]
+    return b"\r\n".join([head.method + b" " + head.target + b" HTTP/1.1", *lines, b"\r\n"])
 
 
 class Connection(asyncio.Protocol):
@@ -101,7 +70,7 @@ class Connection(asyncio.Protocol):
         self._in_head = False
         self._reading = False
         self._head_bytes = 0
-        self._unread_bytes = 0
+        self._came_bytes = 0
         self._held_bytes = 0
         self._target = b""
         self._headers: dict[bytes, bytes] = {}
@@ -129,9 +98,55 @@ class Connection(asyncio.Protocol):
             current.cancel()
 
     def data_received(self, data: bytes) -> None:
-        if self._refused:
+        if self._refused or self._take_one(data):
             return
-        before = len(self._waiting)
+        if not self._reading:
+            data = self._take_known(data)
+        if data:
+            self._parse(data)
+        self._advance()
+        if len(self._waiting) > MOST_PIPELINED:
+            self._pause()
+
+    def _take_one(self, data: bytes) -> bool:
+        """Open what is one whole request that begins as another did before: the usual case."""
+        if self._reading or self._waiting or self._current is not None or not self._writable:
+            return False
+        port = self._port
+        end = data.find(b"\r\n\r\n") + 4
+        head = port.heads.get(data[:end])
+        if head is None or end + head.length != len(data):
+            return False
+        if port.held_bytes + head.length > port.most_held_bytes:
+            return False
+        self._held_bytes += head.length
+        port.held_bytes += head.length
+        self.deadline = inf
+        self._open(Exchange(self, head, data[end:]))
+        return True
+
+    def _take_known(self, data: bytes) -> bytes:
+        """Take requests that begin as others did before, and return what is left for the parser.
+
+        The parser stands between two requests here, before and after.
+        """
+        port = self._port
+        at = 0
+        while at < len(data):
+            end = data.find(b"\r\n\r\n", at) + 4
+            head = port.heads.get(data[at:end])
+            if head is None or end + head.length > len(data):
+                break
+            if port.held_bytes + head.length > port.most_held_bytes:
+                break
+            at = end + head.length
+            self._hold(head.length)
+            self.deadline = inf
+            self._waiting.append(Exchange(self, head, data[end:at]))
+        return data[at:] if at else data
+
+    def _parse(self, data: bytes) -> None:
+        before, between = len(self._waiting), not self._reading
         try:
             self._feed(data)
         except httptools.HttpParserCallbackError as defect:
@@ -139,12 +154,11 @@ class Connection(asyncio.Protocol):
             self._refuse(500, "the runtime failed; its log says more")
         except httptools.HttpParserError as problem:
             self._refuse(400, f"this is not an HTTP/1.1 request: {problem}")
-        if self._in_head and len(self._waiting) == before:
-            self._unread_bytes += len(data)  # all of it belongs to a head that has not ended
-            self._check_head(self._unread_bytes)
-        self._advance()
-        if len(self._waiting) > MOST_PIPELINED:
-            self._pause()
+        if self._reading and len(self._waiting) == before:
+            self._came_bytes += len(data)  # all of it belongs to a request that has not ended
+            self._check_frame()
+        if between and not (self._reading or self._refused) and len(self._waiting) == before + 1:
+            self._remember(data)
 
     def _feed(self, data: bytes) -> None:
         """Parse, without any upgrade that is offered, as HTTP allows.
@@ -160,7 +174,19 @@ class Connection(asyncio.Protocol):
                 self._refused = True
                 return
             self._waiting.pop()
-            self._feed(_without_offer(offered) + data[upgrade.args[0] :])
+            self._feed(_without_offer(offered.head) + data[upgrade.args[0] :])
+
+    def _remember(self, data: bytes) -> None:
+        """Know the head of a request next time, if nothing but that and its body came.
+
+        So it is none whose body comes in chunks.
+        """
+        (*_, exchange) = self._waiting
+        if isinstance(exchange, Exchange):
+            head = exchange.head
+            end = data.find(b"\r\n\r\n") + 4
+            if end + head.length == len(data):
+                self._port.remember(data[:end], head)
 
     def eof_received(self) -> bool:
         """End with the client: as for most servers, one that stops writing has gone away.
@@ -198,7 +224,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._in_head = self._reading = True
-        self._head_bytes = self._unread_bytes = self._body_bytes = 0
+        self._head_bytes = self._came_bytes = self._body_bytes = 0
         self._target = b""
         self._headers = {}
         self._pieces = []
@@ -210,17 +236,33 @@ class Connection(asyncio.Protocol):
             self._refuse(414, f"the request's target is longer than {MOST_TARGET_BYTES} bytes")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers[name.lower()] = value
         self._head_bytes += len(name) + len(value)
         self._check_head(self._head_bytes)
+        if not self._in_head:
+            return  # behind a body in chunks: what comes there must not change what went before
+        name = name.lower()
+        before = self._headers.get(name)
+        if before is None:
+            self._headers[name] = value
+        elif name == b"host":
+            self._refuse(400, "the request has the header Host twice")
+        else:
+            self._headers[name] = before + b", " + value
 
     def on_headers_complete(self) -> None:
         self._in_head = False
         if self._refused:
             return
-        headers = self._headers
-        if b"host" not in headers and self._parser.get_http_version() == "1.1":
+        headers, version = self._headers, self._parser.get_http_version()
+        coding = headers.get(b"transfer-encoding", b"chunked")
+        if version not in ("1.1", "1.0"):
+            self._refuse(400, f"the request is of HTTP/{version}; use HTTP/1.1")
+        elif b"host" not in headers and version == "1.1":
             self._refuse(400, "the request lacks the header Host, which HTTP/1.1 demands")
+        elif coding.lower() != b"chunked" or (version == "1.0" and b"transfer-encoding" in headers):
+            self._refuse(
+                400, f"the Transfer-Encoding is {_text(coding)}, expected chunked, or none"
+            )
         elif int(headers.get(b"content-length", b"0")) > self._port.most_body_bytes:
             self._refuse(413, self._too_large(headers[b"content-length"].decode()))
         elif b"expect" in headers:
@@ -238,6 +280,12 @@ class Connection(asyncio.Protocol):
         elif self._port.held_bytes > self._port.most_held_bytes:
             self._refuse(503, "this server holds as many bytes of requests as it may; try again")
 
+    def hold(self, size: int) -> bool:
+        """Count bytes that a request holds beside its body; False if there are too many by now."""
+        if self._current is not None:
+            self._hold(size)
+        return self._port.held_bytes <= self._port.most_held_bytes
+
     def _hold(self, size: int) -> None:
         self._held_bytes += size
         self._port.held_bytes += size
@@ -247,21 +295,28 @@ class Connection(asyncio.Protocol):
         if self._refused:
             return
         self.deadline = inf
-        exchange = Exchange(self, self._parser.get_method(), self._target)
-        exchange.headers = self._headers
-        pieces = self._pieces
-        exchange.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        parser, pieces = self._parser, self._pieces
+        head = Head(parser.get_method(), self._target, self._headers)
+        head.keep_alive = parser.should_keep_alive() and not parser.should_upgrade()
+        head.old = parser.get_http_version() == "1.0"
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         self._pieces = []
-        exchange.keep_alive = self._parser.should_keep_alive() and not self._parser.should_upgrade()
-        self._waiting.append(exchange)
+        self._waiting.append(Exchange(self, head, body))
 
     # Refusals.
 
     def _expect(self, expectation: bytes) -> None:
         if expectation.lower() != b"100-continue":
-            self._refuse(417, f"the expectation {expectation.decode('latin-1')!r} is not known")
+            self._refuse(417, f"the expectation {_text(expectation)} is not known")
         elif self._current is None and not self._waiting:
             self._transport.write(CONTINUE)  # otherwise the client waits a moment, then sends
+
+    def _check_frame(self) -> None:
+        """Bound what comes beside a body: chunks of few bytes, what is said of them, trailers."""
+        if self._in_head:
+            self._check_head(self._came_bytes)
+        elif self._came_bytes > 2 * MOST_HEADER_BYTES + MOST_FRAMING * self._body_bytes:
+            self._refuse(431, "the request's chunks have more bytes of framing than of content")
 
     def _check_head(self, size: int) -> None:
         if size > MOST_HEADER_BYTES:
@@ -312,7 +367,7 @@ class Connection(asyncio.Protocol):
         while self._waiting and self._current is None and self._writable:
             following = self._waiting.popleft()
             if isinstance(following, Response):
-                self._send(following, b"GET", keep_alive=False)
+                self._send(following, UNREAD, keep_alive=False)
             else:
                 self._open(following)
         self._advancing = False
@@ -332,28 +387,29 @@ class Connection(asyncio.Protocol):
         if self._current is not exchange:
             return
         self._current = None
-        self._hold(-len(exchange.body))
-        stay = bool(self._waiting) or not self._port.draining
-        self._send(response, exchange.method, exchange.keep_alive and stay)
-        self._advance()
+        exchange.cancel = None  # it leads back to the exchange: nobody should have to collect that
+        held = exchange.held
+        self._held_bytes -= held
+        self._port.held_bytes -= held
+        head = exchange.head
+        stay = not self._port.draining or bool(self._waiting)
+        self._send(response, head, head.keep_alive and stay)
+        if self._waiting or self._paused:
+            self._advance()
 
-    def _send(self, response: Response, method: bytes, keep_alive: bool) -> None:
+    def _send(self, response: Response, head: Head, keep_alive: bool) -> None:
         body = response.body
-        size = len(body[0]) if len(body) == 1 else sum(map(len, body))
-        head = b"%b%b%bcontent-length: %d\r\n" % (
-            _STATUS[response.status], self._port.date, response.headers, size
-        )  # fmt: skip
-        if not keep_alive:
-            head += b"connection: close\r\n"
-        elif self._parser.get_http_version() == "1.0":
-            head += b"connection: keep-alive\r\n"
-        head += b"\r\n"
-        if method == b"HEAD":
-            self._transport.write(head)
-        elif len(body) == 1 and size < 65536:
-            self._transport.write(head + body[0])
+        size = len(body[0])
+        for piece in body[1:]:
+            size += len(piece)
+        end = (KEPT if head.old else PLAIN) if keep_alive else CLOSED
+        start = self._port.head(response.status, response.headers, size, end)
+        if head.method == b"HEAD":
+            self._transport.write(start)
+        elif size < 65536:
+            self._transport.write(b"".join((start, *body)))
         else:
-            self._transport.writelines((head, *body))
+            self._transport.writelines((start, *body))
         self._rest() if keep_alive else self._linger()
 
     def _rest(self) -> None:
@@ -370,3 +426,8 @@ class Connection(asyncio.Protocol):
         self.deadline = self._port.now + LINGER_SECONDS
         if self._transport.can_write_eof():
             self._transport.write_eof()
+
+
+def _text(value: bytes) -> str:
+    """Quote what came in a header, of which there may be a lot."""
+    return repr(value[:200].decode("latin-1"))

@@ -10,6 +10,9 @@ from slipway_runtime.errors import Fault, Reason
 from slipway_runtime.onnx_file import Facts
 from slipway_runtime.protobuf import MalformedError
 
+MODEL_FILE = "model.onnx"
+"""What `fetch` calls a model, and `serve` looks for."""
+
 AGAIN = "Export the model again and compare its SHA-256 with the source's."
 
 
@@ -51,8 +54,8 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def check_digest(name: str, digest: str, expected: str | None) -> None:
-    """Compare a file's digest with the one that it must have.
+def check_digest(name: str, digest: str, expected: str | None, field: str = "spec.model") -> None:
+    """Compare a file's digest with the one that it must have, which is ``field``'s ``sha256``.
 
     Raises:
         Fault: DigestMismatch.
@@ -62,7 +65,7 @@ def check_digest(name: str, digest: str, expected: str | None) -> None:
             Reason.DIGEST_MISMATCH,
             f"{name} has SHA-256 {digest}, expected {expected}.",
             "The source has changed, or the digest in the spec is of another file: correct "
-            "spec.model.sha256, or put the right file back.",
+            f"{field}.sha256, or put the right file back.",
         )
 
 

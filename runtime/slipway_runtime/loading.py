@@ -2,57 +2,54 @@
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
 
-from slipway_runtime import cpu, logs
-from slipway_runtime.engine import Engine, Tuning
-from slipway_runtime.errors import RequestError
+from slipway_runtime import cpu, logs, signature
+from slipway_runtime.engine import VERSION, Engine, Tuning
 from slipway_runtime.inspection import Found
-from slipway_runtime.settings import Session
-
-WARM_UP_SECONDS = 0.2
-WARM_UP_RUNS = 10
+from slipway_runtime.profile import Profile, Wish, profile
+from slipway_runtime.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A model that has been tried; ``run_seconds`` is None if zeros are no input for it."""
+    """A model that has been tried, with every number of rows that its batches may have."""
 
     engine: Engine
+    profile: Profile
     intra_op_threads: int
     workers: int
-    run_seconds: float | None
+    warm_up_seconds: float
+    steady: bool
+    """Whether what a run takes depends on its input's size alone."""
+    version: str = VERSION
+    """onnxruntime's."""
 
 
-def load(found: Found, session: Session) -> Loaded:
-    """Load a model and run it a few times.
+def load(found: Found, settings: Settings) -> Loaded:
+    """Load a model, hold it to its promised signature, and find out how it runs best.
 
     Raises:
         Fault: If it can't be served.
     """
+    session = settings.session
     wanted = session.intra_op_num_threads
     threads = 1 if wanted == "Auto" else wanted
-    entries = tuple(session.config_entries.items())
-    engine = Engine.load(found.path, Tuning(threads, session.graph_optimization_level, entries))
+    tuning = Tuning(
+        threads,
+        session.graph_optimization_level,
+        tuple(session.config_entries.items()),
+        settings.execution_providers,
+        settings.require_provider,
+    )
+    engine = Engine.load(found.path, tuning)
+    if settings.signature:
+        signature.check(engine.signature, settings.signature)
     workers = cpu.workers(cpu.quota(), len(os.sched_getaffinity(0)), threads)
-    return Loaded(engine, threads, workers, _warm_up(engine, found.path))
-
-
-def _warm_up(engine: Engine, path: Path) -> float | None:
-    """Find the shortest of a few runs in seconds; the first ones are slower than what follows."""
-    started = perf_counter()
-    shortest = None
-    feed, outputs = engine.smallest(), tuple(engine.signature.outputs)
-    try:
-        for _ in range(WARM_UP_RUNS):
-            began = perf_counter()
-            engine.run(feed, outputs)
-            ended = perf_counter()
-            shortest = min(ended - began, shortest or ended - began)
-            if ended - started > WARM_UP_SECONDS:
-                break
-    except RequestError as error:
-        # Zeros may be no index, or ones no size, that the model can work with.
-        logs.warning("warm-up was refused", model=str(path), problem=error.message)
-    return shortest
+    wish = Wish(settings.batching.most, settings.limits.request_timeout_seconds / 2)
+    steady = not found.facts.loops
+    began = perf_counter()
+    found_out = profile(engine.run, engine.signature, wish, perf_counter)
+    if found_out.most == 1:
+        logs.info("batching is off", reason=found_out.reason)
+    return Loaded(engine, found_out, threads, workers, perf_counter() - began, steady)

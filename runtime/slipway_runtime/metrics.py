@@ -1,14 +1,14 @@
-"""Numbers for Prometheus: plain counters where requests pass, text only when it is asked for."""
+"""What is counted of one model server: plain numbers where requests pass, and nothing else.
 
-import resource
-import threading
-import time
+How they are written is for ``exposition`` (Prometheus) and ``statistics`` (the protocol). All is
+counted on the event loop, so nothing here locks.
+"""
+
 from bisect import bisect_left
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-
-from slipway_runtime.health import Health
+from collections import deque
+from collections.abc import Sequence
+from time import perf_counter
+from typing import TypeVar
 
 BOUNDS = (
     *(1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3),
@@ -16,114 +16,154 @@ BOUNDS = (
 )
 """Upper bounds in seconds: small models answer in microseconds, large ones in seconds."""
 
+EXACT_ROWS = 64
+"""Larger runs are counted under the next power of two: callers may choose any size."""
+
+BUSY_SECONDS = 10
+"""The time over which the busy share is measured."""
+
 
 class Histogram:
-    """Counts durations by their size."""
+    """Counts durations by their size; the last count is of those beyond all bounds."""
+
+    __slots__ = ("counts", "sum")
 
     def __init__(self) -> None:
-        self._counts = [0] * (len(BOUNDS) + 1)
-        self._sum = 0.0
+        self.counts = [0] * (len(BOUNDS) + 1)
+        self.sum = 0.0
 
     def observe(self, seconds: float) -> None:
         """Count one duration."""
-        self._counts[bisect_left(BOUNDS, seconds)] += 1
-        self._sum += seconds
+        self.counts[bisect_left(BOUNDS, seconds)] += 1
+        self.sum += seconds
 
-    def lines(self, name: str, labels: str) -> Iterator[str]:
-        """Write the cumulative buckets, the sum and the count."""
-        total = 0
-        for bound, count in zip((*BOUNDS, "+Inf"), self._counts, strict=True):
-            total += count
-            yield f'{name}_bucket{{{labels},le="{bound}"}} {total}'
-        yield f"{name}_sum{{{labels}}} {self._sum:.9g}"
-        yield f"{name}_count{{{labels}}} {total}"
+    def observe_all(self, durations: Sequence[float]) -> None:
+        """Count several durations."""
+        counts = self.counts
+        for seconds in durations:
+            counts[bisect_left(BOUNDS, seconds)] += 1
+        self.sum += sum(durations)
+
+    @property
+    def count(self) -> int:
+        """How many were observed."""
+        return sum(self.counts)
 
 
-class Metrics:
-    """All numbers of one model server."""
+class Runs:
+    """The runs of one size."""
 
-    def __init__(self, model: str) -> None:
-        self.model = model
-        self.requests: Counter[int] = Counter()
-        self.rejected: Counter[str] = Counter()
+    __slots__ = ("count", "seconds")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.seconds = 0.0
+
+
+class Traffic:
+    """The inference requests that came over one protocol; ``code`` is always of HTTP."""
+
+    __slots__ = ("_rejected", "codes", "durations", "failed_seconds", "protocol")
+
+    def __init__(self, protocol: str, rejected: dict[str, int]) -> None:
+        self.protocol = protocol
+        self.codes: dict[int, int] = {200: 0}
         self.durations = Histogram()
-        self.inferences = Histogram()
-        self.load_seconds: float | None = None
+        self.failed_seconds = 0.0
+        self._rejected = rejected
 
     def answered(self, code: int, seconds: float) -> None:
-        """Count an inference request and how long its answer took."""
-        self.requests[code] += 1
+        """Count a request and how long its answer took."""
+        if code == 200:
+            self.codes[200] += 1
+        else:
+            self.codes[code] = self.codes.get(code, 0) + 1
+            self.failed_seconds += seconds
         self.durations.observe(seconds)
 
     def refused(self, code: int, reason: str) -> None:
-        """Count a request that was not even tried."""
-        self.rejected[reason] += 1
-        self.requests[code] += 1
+        """Count a request that could not even be read."""
+        _count(self._rejected, reason)
+        self.codes[code] = self.codes.get(code, 0) + 1
 
 
-def render(
-    metrics: Metrics, health: Health, depth: int, in_flight: int, info: Mapping[str, str]
-) -> bytes:
-    """Write everything in Prometheus' text format."""
-    lines = [*_model_lines(metrics, health, depth, in_flight, info), *_process_lines()]
-    return ("\n".join(lines) + "\n").encode()
+class Metrics:
+    """All numbers of one model server. Seconds are None until they are known."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        self.rejected: dict[str, int] = {}
+        self.rest = Traffic("rest", self.rejected)
+        self.grpc = Traffic("grpc", self.rejected)
+        self.queued = Histogram()
+        self.runs = Histogram()
+        self.rows = 0
+        self.compute_seconds = 0.0
+        self.by_rows: dict[int, Runs] = {}
+        self.load_seconds: float | None = None
+        self.warm_up_seconds: float | None = None
+        self.last_run: float | None = None
+        """As ``perf_counter`` has it."""
+        self.checks: dict[tuple[str, str], int] = {}
+        """Of verification, by suite and outcome."""
+        self.probes: dict[str, int] = {}
+        self.answers_wrong: bool | None = None
+        """None where nobody asks."""
+        self.shadowed: dict[str, int] = {}
+        """Copies of requests that were made for another revision, by what came of them."""
+        self._busy: deque[float] = deque([0.0], BUSY_SECONDS + 1)
+
+    @property
+    def traffic(self) -> tuple[Traffic, Traffic]:
+        """The requests of all protocols."""
+        return self.rest, self.grpc
+
+    def ran(self, rows: int, seconds: float, waits: Sequence[float]) -> None:
+        """Count one run, of so many rows, and how long each of its jobs waited for it."""
+        self.runs.observe(seconds)
+        self.rows += rows
+        self.compute_seconds += seconds * len(waits)
+        same = self.by_rows.get(rows)
+        if same is None:
+            same = self._larger(rows)
+        same.count += 1
+        same.seconds += seconds
+        self.queued.observe_all(waits)
+        self.last_run = perf_counter()
+
+    def _larger(self, rows: int) -> Runs:
+        size = rows if rows <= EXACT_ROWS else 1 << (rows - 1).bit_length()
+        return self.by_rows.setdefault(size, Runs())
+
+    def dropped(self, reason: str) -> None:
+        """Count a request that was not run."""
+        _count(self.rejected, reason)
+
+    def checked(self, suite: str, outcome: str) -> None:
+        """Count how a check came out."""
+        _count(self.checks, (suite, outcome))
+
+    def probed(self, result: str) -> None:
+        """Count a round of questions whose answers are known."""
+        _count(self.probes, result)
+
+    def copied(self, result: str) -> None:
+        """Count what came of a copy of a request."""
+        _count(self.shadowed, result)
+
+    def tick(self, busy_seconds: float) -> None:
+        """Remember, once a second, how long workers have been at work in all."""
+        self._busy.append(busy_seconds)
+
+    def busy_share(self, workers: int) -> float:
+        """Return how much of their time workers were at work lately: from 0 to 1."""
+        passed = len(self._busy) - 1
+        worked = self._busy[-1] - self._busy[0]
+        return min(1.0, worked / passed / workers) if passed and workers else 0.0
 
 
-def _model_lines(
-    metrics: Metrics, health: Health, depth: int, in_flight: int, info: Mapping[str, str]
-) -> Iterator[str]:
-    model = f'model="{_escaped(metrics.model)}"'
-    yield from _head("slipway_requests_total", "counter", "Inference requests, by HTTP status.")
-    for code, count in sorted(metrics.requests.items()):
-        yield f'slipway_requests_total{{{model},code="{code}"}} {count}'
-    name = "slipway_request_duration_seconds"
-    yield from _head(name, "histogram", "From an inference request's last byte to its answer.")
-    yield from metrics.durations.lines(name, model)
-    name = "slipway_inference_duration_seconds"
-    yield from _head(name, "histogram", "Time inside onnxruntime, one observation a run.")
-    yield from metrics.inferences.lines(name, model)
-    yield from _head("slipway_rejected_total", "counter", "Requests that were not even tried.")
-    for reason, count in sorted(metrics.rejected.items()):
-        yield f'slipway_rejected_total{{{model},reason="{reason}"}} {count}'
-    gauges = {
-        "slipway_queue_depth": ("Requests that wait for a worker.", depth),
-        "slipway_in_flight": ("Requests that wait or run.", in_flight),
-        "slipway_model_ready": ("1 when new callers are welcome.", int(health.ready)),
-    }
-    for name, (text, value) in gauges.items():
-        yield from _head(name, "gauge", text)
-        yield f"{name}{{{model}}} {value}"
-    yield from _head("slipway_model_load_seconds", "gauge", "How long loading took.")
-    if metrics.load_seconds is not None:
-        yield f"slipway_model_load_seconds{{{model}}} {metrics.load_seconds:.6g}"
-    yield from _head("slipway_model_info", "gauge", "Which model this is; always 1.")
-    labels = ",".join([model, *(f'{key}="{_escaped(value)}"' for key, value in info.items())])
-    yield f"slipway_model_info{{{labels}}} 1"
+Key = TypeVar("Key")
 
 
-def _process_lines() -> Iterator[str]:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    files = sum(1 for _ in Path("/proc/self/fd").iterdir())
-    cpu = time.process_time()
-    values = {
-        "process_resident_memory_bytes": (
-            "gauge",
-            "Memory in use.",
-            pages * resource.getpagesize(),
-        ),
-        "process_cpu_seconds_total": ("counter", "CPU time used.", f"{cpu:.6g}"),
-        "process_open_fds": ("gauge", "Open files and connections.", files),
-        "process_python_threads": ("gauge", "Python threads.", threading.active_count()),
-    }
-    for name, (kind, text, value) in values.items():
-        yield from _head(name, kind, text)
-        yield f"{name} {value}"
-
-
-def _head(name: str, kind: str, text: str) -> Iterator[str]:
-    yield f"# HELP {name} {text}"
-    yield f"# TYPE {name} {kind}"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+def _count(counts: dict[Key, int], key: Key) -> None:
+    counts[key] = counts.get(key, 0) + 1

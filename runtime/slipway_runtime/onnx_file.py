@@ -10,7 +10,7 @@ from slipway_runtime.protobuf import BYTES, VARINT, Field, MalformedError, Sourc
 
 IR_VERSION, PRODUCER, GRAPH, OPSET_IMPORT, FUNCTIONS = 1, 2, 7, 8, 25
 GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_SPARSE = 1, 5, 15
-NODE_ATTRIBUTE, FUNCTION_NODE = 5, 7
+NODE_OPERATOR, NODE_ATTRIBUTE, FUNCTION_NODE = 4, 5, 7
 ATTRIBUTE_TENSORS, ATTRIBUTE_GRAPHS, ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
 SPARSE_PARTS = (1, 2)
 TENSOR_EXTERNAL_DATA = 13
@@ -19,13 +19,17 @@ DEEPEST = 64
 
 @dataclass(slots=True)
 class Facts:
-    """What the file says; ``opsets`` has a version for each domain, ``""`` is ONNX's own."""
+    """What the file says; ``opsets`` has a version for each domain, ``""`` is ONNX's own.
+
+    ``loops`` is whether there is a loop, which a caller's values may keep going for any time.
+    """
 
     ir_version: int = 0
     producer: str = ""
     opsets: dict[str, int] = field(default_factory=dict)
     external: list[str] = field(default_factory=list)
     has_graph: bool = False
+    loops: bool = False
 
 
 def read(source: Source) -> Facts:
@@ -100,10 +104,12 @@ class _Walk:
                 self._node(part, depth)
 
     def _node(self, message: Field, depth: int) -> None:
-        for attribute in self._parts(message):
-            if attribute.number == NODE_ATTRIBUTE:
-                for part in self._parts(attribute):
-                    self._attribute_field(part, depth)
+        for part in self._parts(message):
+            if part.number == NODE_ATTRIBUTE:
+                for inner in self._parts(part):
+                    self._attribute_field(inner, depth)
+            elif part.number == NODE_OPERATOR and self._text(part) == "Loop":
+                self._facts.loops = True
 
     def _attribute_field(self, part: Field, depth: int) -> None:
         if part.number in ATTRIBUTE_TENSORS:

@@ -4,40 +4,37 @@ Turns a body into a ``Call`` that fits the model. It knows neither HTTP nor onnx
 nothing of answers but which are wanted.
 """
 
+from typing import Annotated, Any
+
 import msgspec
 
-from slipway_runtime import answers, tensors
-from slipway_runtime.answers import Form
-from slipway_runtime.datatypes import Signature, TensorSpec
-from slipway_runtime.errors import InvalidRequestError
+from slipway_runtime import json_tensors, raw_tensors, tensors
+from slipway_runtime.datatypes import BYTES, Signature, TensorSpec
+from slipway_runtime.errors import InvalidRequestError, shown
+from slipway_runtime.quick_json import QuickReader, Request
 from slipway_runtime.tensors import Array, Buffer
+from slipway_runtime.wishes import NO_PARAMETERS, Parameters, WantedOutput, Wish, Wishes
 
-Parameters = dict[str, bool | int | float | str]
-
-NO_PARAMETERS: Parameters = {}
 NO_DATA = msgspec.Raw()
 
-NEW_FORMS = {
-    "shared_memory_region": "shared memory is not supported; send the data in the request",
-    "classification": "classification is not supported; ask for the tensor itself",
-}
+MOST_QUICK_BYTES = 64 << 10
+"""Of JSON, or of strings: about a millisecond of reading."""
+MOST_COPIED_BYTES = 4 << 20
+"""Of other tensors, which are copied when they don't lie as the CPU wants them."""
+MOST_PLANS = 256
+MOST_PLANNED_BYTES = 4 << 10
+
+Size = Annotated[int, msgspec.Meta(le=2**63 - 1)]
 
 
 class InputTensor(msgspec.Struct, gc=False):
     """One of ``inputs``; its data stays as it came until the model's type for it is known."""
 
     name: str
-    shape: list[int]
+    shape: list[Size]
     datatype: str
-    parameters: Parameters = NO_PARAMETERS
+    parameters: dict[str, bool | int | float | str] = NO_PARAMETERS
     data: msgspec.Raw = NO_DATA
-
-
-class WantedOutput(msgspec.Struct, gc=False):
-    """One of ``outputs``."""
-
-    name: str
-    parameters: Parameters = NO_PARAMETERS
 
 
 class InferRequest(msgspec.Struct, gc=False):
@@ -45,57 +42,139 @@ class InferRequest(msgspec.Struct, gc=False):
 
     inputs: list[InputTensor]
     id: str = ""
-    parameters: Parameters = NO_PARAMETERS
+    parameters: dict[str, bool | int | float | str] = NO_PARAMETERS
     outputs: list[WantedOutput] = []
 
 
-class Wish(msgspec.Struct, frozen=True, gc=False):
-    """Which outputs a caller wants, and in which form."""
-
-    names: tuple[str, ...]
-    forms: tuple[Form, ...]
-
-
 class Call(msgspec.Struct, frozen=True, gc=False):
-    """A request that fits the model: arrays to run, and how to answer."""
+    """A request that fits the model: arrays to run, and how to answer.
+
+    ``priority`` is the protocol's: 1 goes first, 0 is none given. ``timeout`` is in seconds from
+    now; None is the server's own limit, which no caller can exceed.
+    """
 
     feed: dict[str, Array]
     wish: Wish
     id: str
+    priority: int = 0
+    timeout: float | None = None
+
+
+class Slot(msgspec.Struct, frozen=True, gc=False):
+    """Where a binary tensor lies behind the JSON."""
+
+    spec: TensorSpec
+    shape: tuple[int, ...]
+    count: int
+    start: int
+    end: int
+
+
+class Plan(msgspec.Struct, frozen=True, gc=False):
+    """What the JSON part of a request says: a call that lacks its binary tensors."""
+
+    call: Call
+    slots: tuple[Slot, ...]
+    size: int
 
 
 _DECODER = msgspec.json.Decoder(InferRequest)
 
 
 class Reader:
-    """Reads inference requests for one model."""
+    """Reads inference requests for one model.
+
+    Clients send the same JSON before their binary tensors again and again; what it means is kept.
+    """
 
     def __init__(self, signature: Signature) -> None:
         self._signature = signature
-        specs = tuple(signature.outputs.values())
-        plain = all(spec.datatype.in_json for spec in specs)
-        self._everything = _wish(specs, (False,) * len(specs)) if plain else None
+        self._wishes = Wishes(signature)
+        self._quick = QuickReader(signature)
+        self._plans: dict[bytes, Plan] = {}
+        self._strings = any(spec.datatype is BYTES for spec in signature.inputs.values())
+
+    def quick(self, size: int, json_length: int | None) -> bool:
+        """Tell whether a body of this size is read so quickly that the event loop may do it."""
+        slow = size if self._strings or json_length is None else json_length
+        return slow <= MOST_QUICK_BYTES and size <= MOST_COPIED_BYTES
 
     def read(self, body: bytes, json_length: int | None) -> Call:
         """Read a request's body, of which ``json_length`` bytes are JSON; all if None.
 
+        A body with no JSON at all is the model's one input, and nothing else.
+
         Raises:
             InvalidRequestError: Naming what came and what was expected.
         """
-        end = len(body) if json_length is None else json_length
-        if not 0 < end <= len(body):
+        if json_length is None:
+            return self._json(body)
+        if json_length == 0:
+            feed = raw_tensors.read(self._signature, body)
+            return Call(feed, self._wishes.wish((), {"binary_data_output": True}), "")
+        if not 0 < json_length <= len(body):
             raise InvalidRequestError(
-                f"the JSON part is said to have {end} bytes; the body has {len(body)}, and at "
-                "least one of them must be JSON"
+                f"the JSON part is said to have {json_length} bytes; the body has {len(body)}"
             )
-        request = _decode(body if end == len(body) else body[:end])
-        feed = _feed(request, memoryview(body)[end:], self._signature)
-        return Call(feed, self._wish(request), request.id)
+        header = body[:json_length]
+        plan = self._plans.get(header)
+        if plan is None:
+            plan = self._plan(header, len(body) - json_length)
+            self._remember(header, plan)
+        if plan.size != len(body) - json_length:
+            raise _mismatch(plan.slots, len(body) - json_length)
+        call, slots = plan.call, plan.slots
+        if not slots:
+            return call
+        feed = _filled(call.feed.copy(), slots, body, json_length)
+        return Call(feed, call.wish, call.id, call.priority, call.timeout)
 
-    def _wish(self, request: InferRequest) -> Wish:
-        if self._everything and not request.outputs and not request.parameters:
-            return self._everything
-        return _wanted(request, self._signature)
+    def _json(self, body: bytes) -> Call:
+        """Read a body that is all JSON."""
+        if not body:
+            raise InvalidRequestError("the body is empty, expected an inference request")
+        found = self._quick.read(body) if len(body) <= MOST_QUICK_BYTES else None
+        if found is None:
+            return self._plan(body, 0).call
+        request, feed = found
+        return self._call(feed, request)
+
+    def _call(self, feed: dict[str, Array], request: Request) -> Call:
+        parameters = request.parameters
+        wish = self._wishes.wish(request.outputs, parameters)
+        if not parameters:
+            return Call(feed, wish, request.id)
+        return Call(feed, wish, request.id, read_priority(parameters), read_timeout(parameters))
+
+    def _remember(self, header: bytes, plan: Plan) -> None:
+        if plan.call.feed or len(header) > MOST_PLANNED_BYTES:
+            return
+        if len(self._plans) >= MOST_PLANS:
+            self._plans.clear()
+        self._plans[header] = plan
+
+    def _plan(self, header: bytes, follow: int) -> Plan:
+        """Read a JSON part that so many bytes follow."""
+        request = _decode(header)
+        feed: dict[str, Array] = {}
+        slots: list[Slot] = []
+        at = 0
+        for tensor in request.inputs:
+            spec = find_spec(tensor, self._signature)
+            if spec.name in feed or any(slot.spec is spec for slot in slots):
+                raise InvalidRequestError(f"input {spec} came twice")
+            size = _binary_size(tensor, spec)
+            if size is None:
+                feed[spec.name] = json_tensors.read(spec, tensor.shape, _data(tensor, spec))
+            else:
+                slots.append(_slot(tensor, spec, at, size))
+                at += size
+        if at != follow:
+            raise _mismatch(slots, follow)
+        if len(feed) + len(slots) < len(self._signature.inputs):
+            raise missing(request, self._signature)
+        call = self._call(feed, request)
+        return Plan(call, tuple(slots), at)
 
 
 def _decode(header: bytes) -> InferRequest:
@@ -114,43 +193,57 @@ def _decode(header: bytes) -> InferRequest:
         ) from None
 
 
-def _feed(request: InferRequest, tail: memoryview, signature: Signature) -> dict[str, Array]:
-    """Read every input, the binary ones one after the other from what follows the JSON."""
-    feed: dict[str, Array] = {}
-    at = 0
-    for tensor in request.inputs:
-        spec = _spec(tensor, feed, signature)
-        size = _binary_size(tensor, spec)
-        if size is None:
-            feed[spec.name] = tensors.from_json(spec, tensor.shape, _data(tensor, spec))
-            continue
-        if at + size > len(tail):
-            raise InvalidRequestError(
-                f"input {spec}: binary_data_size is {size}, but {len(tail) - at} bytes are left"
-            )
-        feed[spec.name] = tensors.from_bytes(spec, tensor.shape, tail[at : at + size])
-        at += size
-    if at != len(tail):
-        raise InvalidRequestError(
-            f"{len(tail)} bytes follow the JSON, the inputs' binary_data_size sum up to {at}"
-        )
-    if len(feed) < len(signature.inputs):
-        missing = [str(spec) for name, spec in signature.inputs.items() if name not in feed]
-        raise InvalidRequestError(f"the request lacks input {', '.join(missing)}")
+def _slot(tensor: InputTensor, spec: TensorSpec, at: int, size: int) -> Slot:
+    count = tensors.check_shape(spec, tensor.shape)
+    tensors.check_size(spec, tensor.shape, count, size)
+    return Slot(spec, tuple(tensor.shape), count, at, at + size)
+
+
+def _filled(
+    feed: dict[str, Array], slots: tuple[Slot, ...], body: bytes, at: int
+) -> dict[str, Array]:
+    """Add the binary tensors of a body, which begin ``at`` there."""
+    for slot in slots:
+        spec = slot.spec
+        part = body if spec.datatype is not BYTES else memoryview(body)[: at + slot.end]
+        feed[spec.name] = tensors.elements(spec, slot.shape, slot.count, part, at + slot.start)
     return feed
 
 
-def _spec(tensor: InputTensor, feed: dict[str, Array], signature: Signature) -> TensorSpec:
+def _mismatch(slots: tuple[Slot, ...] | list[Slot], follow: int) -> InvalidRequestError:
+    """Say that what follows the JSON is not what the inputs take."""
+    for slot in slots:
+        if slot.end > follow:
+            return InvalidRequestError(
+                f"input {slot.spec}: binary_data_size is {slot.end - slot.start}, but "
+                f"{max(0, follow - slot.start)} bytes are left"
+            )
+    wanted = slots[-1].end if slots else 0
+    return InvalidRequestError(
+        f"{follow} bytes follow the JSON, the inputs' binary_data_size sum up to {wanted}"
+    )
+
+
+def missing(request: Any, signature: Signature) -> InvalidRequestError:
+    """Say which inputs a request lacks."""
+    came = {tensor.name for tensor in request.inputs}
+    missing = [str(spec) for name, spec in signature.inputs.items() if name not in came]
+    return InvalidRequestError(f"the request lacks input {', '.join(missing)}")
+
+
+def find_spec(tensor: Any, signature: Signature) -> TensorSpec:
+    """Find what the model says of an input.
+
+    Raises:
+        InvalidRequestError: It has none of that name, or of another datatype.
+    """
     spec = signature.inputs.get(tensor.name)
     if spec is None:
-        raise InvalidRequestError(
-            f"the model has no input {tensor.name!r}; it takes {_listed(signature.inputs)}"
-        )
-    if tensor.name in feed:
-        raise InvalidRequestError(f"input {spec} came twice")
+        listed = ", ".join(map(str, signature.inputs.values()))
+        raise InvalidRequestError(f"the model has no input {shown(tensor.name)}; it takes {listed}")
     if tensor.datatype != spec.datatype.name:
         raise InvalidRequestError(
-            f"input {spec}: the request's datatype is {tensor.datatype!r}, the model takes "
+            f"input {spec}: the request's datatype is {shown(tensor.datatype)}, the model takes "
             f"{spec.datatype.name}"
         )
     return spec
@@ -161,12 +254,13 @@ def _binary_size(tensor: InputTensor, spec: TensorSpec) -> int | None:
     parameters = tensor.parameters
     if not parameters:
         return None
-    _refuse_new_forms(parameters, "input", spec)
-    size = parameters.get("binary_data_size")
-    if size is None:
+    if "shared_memory_region" in parameters:
+        raise InvalidRequestError(
+            f"input {spec}: shared memory is not supported; send the data in the request"
+        )
+    if "binary_data_size" not in parameters:
         return None
-    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
-        raise InvalidRequestError(f"input {spec}: binary_data_size is {size!r}, expected bytes")
+    size = _whole(parameters, "binary_data_size", f"input {spec}: ", "bytes")
     if tensor.data:
         raise InvalidRequestError(
             f"input {spec} has both data and binary_data_size; send one of them"
@@ -180,56 +274,19 @@ def _data(tensor: InputTensor, spec: TensorSpec) -> Buffer:
     return memoryview(tensor.data)
 
 
-def _wanted(request: InferRequest, signature: Signature) -> Wish:
-    """Choose the outputs of the answer, and which of them are binary."""
-    default = _flag(request.parameters, "binary_data_output", False)
-    if request.outputs:
-        specs = tuple(_output(wanted, signature) for wanted in request.outputs)
-        binary = tuple(
-            _flag(wanted.parameters, "binary_data", default) for wanted in request.outputs
-        )
-    else:
-        specs = tuple(signature.outputs.values())
-        binary = (default,) * len(specs)
-    wish = _wish(specs, binary)
-    if len(set(wish.names)) < len(specs):
-        raise InvalidRequestError("the request names an output twice")
-    for spec, as_binary in zip(specs, binary, strict=True):
-        if not (as_binary or spec.datatype.in_json):
-            raise InvalidRequestError(
-                f"output {spec}: {spec.datatype.name} has no JSON form; ask for it as binary with "
-                'the output\'s parameters {"binary_data": true}'
-            )
-    return wish
+def read_priority(parameters: Parameters) -> int:
+    """Read a request's priority; 0 is none."""
+    return _whole(parameters, "priority", "parameter ", "1 for the first, or 0 for none")
 
 
-def _wish(specs: tuple[TensorSpec, ...], binary: tuple[bool, ...]) -> Wish:
-    names = tuple(spec.name for spec in specs)
-    return Wish(names, tuple(map(Form, specs, map(answers.head, specs), binary)))
+def read_timeout(parameters: Parameters) -> float | None:
+    """Read how long a caller waits, in seconds."""
+    return _whole(parameters, "timeout", "parameter ", "microseconds, or 0 for none") / 1e6 or None
 
 
-def _output(wanted: WantedOutput, signature: Signature) -> TensorSpec:
-    spec = signature.outputs.get(wanted.name)
-    if spec is None:
-        raise InvalidRequestError(
-            f"the model has no output {wanted.name!r}; it gives {_listed(signature.outputs)}"
-        )
-    _refuse_new_forms(wanted.parameters, "output", spec)
-    return spec
-
-
-def _flag(parameters: Parameters, name: str, default: bool) -> bool:
-    value = parameters.get(name, default)
-    if not isinstance(value, bool):
-        raise InvalidRequestError(f"parameter {name} is {value!r}, expected true or false")
-    return value
-
-
-def _refuse_new_forms(parameters: Parameters, role: str, spec: TensorSpec) -> None:
-    for name, answer in NEW_FORMS.items():
-        if name in parameters:
-            raise InvalidRequestError(f"{role} {spec}: {answer}")
-
-
-def _listed(specs: dict[str, TensorSpec]) -> str:
-    return ", ".join(map(str, specs.values()))
+def _whole(parameters: Parameters, name: str, of: str, expected: str) -> int:
+    """Return a parameter that is a number of something, 0 when it is not there."""
+    number = parameters.get(name, 0)
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 2**63:
+        raise InvalidRequestError(f"{of}{name} is {shown(number)}, expected {expected}")
+    return number

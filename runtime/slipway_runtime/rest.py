@@ -1,108 +1,131 @@
-"""The Open Inference Protocol over REST: routes, headers and status codes, nothing else."""
+"""The Open Inference Protocol over REST: routes and what is served but predictions."""
 
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version as package_version
-from time import perf_counter
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
+import msgspec
 import orjson
 
-from slipway_runtime.answers import Answer
+from slipway_runtime import descriptions, openapi
+from slipway_runtime.aside import Aside
 from slipway_runtime.dataplane import DataPlane
-from slipway_runtime.errors import InvalidRequestError, Kind, RequestError
-from slipway_runtime.exchange import Exchange, Response, error
+from slipway_runtime.errors import InvalidRequestError, Kind, RequestError, shown
+from slipway_runtime.exchange import Exchange, Head, Response, error
+from slipway_runtime.prediction import Predictions, failure
 
 VERSION = package_version("slipway")
-
-STATUS = {
-    Kind.INVALID: 400,
-    Kind.NOT_FOUND: 404,
-    Kind.NOT_READY: 503,
-    Kind.OVERLOADED: 503,
-    Kind.EXPIRED: 504,
-    Kind.INTERNAL: 500,
-}
-
-REJECTIONS = {Kind.NOT_READY: "NotReady", Kind.OVERLOADED: "Overloaded", Kind.EXPIRED: "Expired"}
+EXTENSIONS = [
+    "binary_tensor_data",
+    "classification",
+    "model_configuration",
+    "model_repository",
+    "statistics",
+]
 
 READ = (b"GET", b"HEAD")
-JSON_LENGTH = b"inference-header-content-length"
+POST = (b"POST",)
 
 Open = Callable[[Exchange], None]
+Page = tuple[tuple[bytes, ...], Open]
+"""The methods that are allowed there, and what answers them."""
+
+
+class IndexRequest(msgspec.Struct):
+    """What a client asks of the repository index."""
+
+    ready: bool = False
 
 
 class Rest:
     """The site of the ``http`` port."""
 
-    def __init__(self, plane: DataPlane) -> None:
+    def __init__(self, plane: DataPlane, most_body_bytes: int) -> None:
         self._plane = plane
-        quick = [f"/v2/models/{plane.name}", f"/v2/models/{plane.name}/versions/{plane.version}"]
-        self._infer_targets = {f"{start}/infer".encode() for start in quick}
+        self._aside = Aside()
+        self._predictions = Predictions(plane, self._aside, most_body_bytes)
+        self._pages: dict[tuple[str, ...], Page] = {
+            ("v2",): (READ, self._server),
+            ("v2", "health", "live"): (READ, self._live),
+            ("v2", "health", "ready"): (READ, self._ready),
+            ("v2", "models"): (READ, self._models),
+            ("v2", "models", "stats"): (READ, self._statistics),
+            ("v2", "openapi.json"): (READ, self._openapi),
+            ("v2", "repository", "index"): (POST, self._index),
+        }
+        self._model_pages: dict[tuple[str, ...], Page] = {
+            (): (READ, self._metadata),
+            ("ready",): (READ, self._model_ready),
+            ("config",): (READ, self._config),
+            ("stats",): (READ, self._statistics),
+            ("infer",): (POST, self._infer),
+        }
+        if plane.name == "stats":
+            del self._pages["v2", "models", "stats"]  # a model of that name goes first
 
     def open(self, exchange: Exchange) -> None:
         """Answer a request."""
-        if exchange.method == b"POST" and exchange.target in self._infer_targets:
-            self._infer(exchange)
-            return
+        head = exchange.head
         try:
-            methods, answer = self._route(exchange.target)
-            if exchange.method in methods:
-                answer(exchange)
-            else:
-                exchange.answer(_not_allowed(exchange.method, methods))
+            if head.plan is None:
+                head.plan = self._plan(head)
+            head.plan(exchange)
         except RequestError as problem:
-            exchange.answer(_failure(problem))
+            exchange.answer(failure(problem))
+
+    def close(self) -> None:
+        """Leave no thread behind."""
+        self._aside.close()
 
     def refused(self, target: bytes, status: int) -> None:
         """Count an inference request that could not be read."""
-        if target in self._infer_targets:
-            self._plane.metrics.refused(status, "Unreadable")
+        try:
+            _, answer = self._route(target)
+        except RequestError:
+            return
+        if answer == self._infer:
+            self._plane.metrics.rest.refused(status, "Unreadable")
 
-    def _route(self, target: bytes) -> tuple[tuple[bytes, ...], Open]:
+    def _plan(self, head: Head) -> Open:
+        """Make up what answers requests with this head.
+
+        Raises:
+            RequestError: NOT_FOUND.
+        """
+        methods, answer = self._route(head.target)
+        if head.method not in methods:
+            return partial(_refuse, _not_allowed(head.method, methods))
+        return self._predictions.plan(head) if answer == self._infer else answer
+
+    def _route(self, target: bytes) -> Page:
         """Find what a target means: its methods, and what answers them.
 
         Raises:
             RequestError: NOT_FOUND.
         """
-        path = urlsplit(target.decode("latin-1")).path
-        match [unquote(part) for part in path.strip("/").split("/")]:
-            case ["v2"]:
-                return READ, self._server
-            case ["v2", "health", "live"]:
-                return READ, self._live
-            case ["v2", "health", "ready"]:
-                return READ, self._ready
-            case ["v2", "models", name, "versions", version, *rest]:
-                return self._model_route(path, name, version, rest)
-            case ["v2", "models", name, *rest]:
-                return self._model_route(path, name, None, rest)
+        path = _path(target)
+        parts = tuple(unquote(part) for part in path.strip("/").split("/"))
+        if page := self._pages.get(parts):
+            return page
+        match parts:
+            case ("v2", "models", name, "versions", version, *rest):
+                self._plane.check(name, version)
+            case ("v2", "models", name, *rest):
+                self._plane.check(name, None)
             case _:
                 raise _unknown(path)
-
-    def _model_route(
-        self, path: str, name: str, version: str | None, rest: list[str]
-    ) -> tuple[tuple[bytes, ...], Open]:
-        self._plane.check(name, version)
-        match rest:
-            case []:
-                return READ, self._metadata
-            case ["ready"]:
-                return READ, self._model_ready
-            case ["infer"]:
-                return (b"POST",), self._infer
-            case _:
-                raise _unknown(path)
+        if page := self._model_pages.get(tuple(rest)):
+            return page
+        raise _unknown(path)
 
     def _server(self, exchange: Exchange) -> None:
-        exchange.answer(
-            _json(
-                200, {"name": "slipway", "version": VERSION, "extensions": ["binary_tensor_data"]}
-            )
-        )
+        described = {"name": "slipway", "version": VERSION, "extensions": EXTENSIONS}
+        exchange.answer(_json(200, described))
 
     def _live(self, exchange: Exchange) -> None:
-        exchange.answer(_json(200, {"live": True}))
+        live = self._plane.live
+        exchange.answer(_json(200 if live else 503, {"live": live}))
 
     def _ready(self, exchange: Exchange) -> None:
         health = self._plane.health
@@ -119,72 +142,47 @@ class Rest:
     def _metadata(self, exchange: Exchange) -> None:
         exchange.answer(_json(200, self._plane.metadata()))
 
-    def _infer(self, exchange: Exchange) -> None:
-        started = perf_counter()
-        done = partial(self._infer_done, exchange, started)
+    def _models(self, exchange: Exchange) -> None:
+        exchange.answer(_json(200, {"models": [self._plane.name]}))
+
+    def _config(self, exchange: Exchange) -> None:
+        exchange.answer(_json(200, descriptions.config(self._plane)))
+
+    def _statistics(self, exchange: Exchange) -> None:
+        exchange.answer(_json(200, descriptions.statistics(self._plane)))
+
+    def _index(self, exchange: Exchange) -> None:
         try:
-            call = self._plane.model().reader.read(exchange.body, _json_length(exchange))
-            job = self._plane.infer(call, done)
-        except RequestError as problem:
-            done(problem)
-        else:
-            if job:
-                exchange.cancel = partial(self._plane.cancel, job)
+            wanted = msgspec.json.decode(exchange.body or b"{}", type=IndexRequest)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
+            raise InvalidRequestError(f"the request is not an index request: {problem}") from None
+        exchange.answer(_json(200, descriptions.index(self._plane, wanted.ready)))
 
-    def _infer_done(
-        self, exchange: Exchange, started: float, outcome: Answer | RequestError
-    ) -> None:
-        if isinstance(outcome, Answer):
-            response = _answer(outcome)
-        else:
-            response = _failure(outcome)
-            if reason := REJECTIONS.get(outcome.kind):
-                self._plane.metrics.rejected[reason] += 1
-        exchange.answer(response)
-        self._plane.metrics.answered(response.status, perf_counter() - started)
+    def _openapi(self, exchange: Exchange) -> None:
+        plane = self._plane
+        signature = plane.served.signature if plane.served else None
+        document = openapi.document(plane.name, plane.version, VERSION, signature)
+        exchange.answer(_json(200, document))
+
+    def _infer(self, exchange: Exchange) -> None:
+        """Stand for predictions, which have a plan of their own."""
+        self._predictions.plan(exchange.head)(exchange)
 
 
-def _json_length(exchange: Exchange) -> int | None:
-    """Return how many bytes of the body are JSON; None for all."""
-    headers = exchange.headers
-    if (encoding := headers.get(b"content-encoding", b"identity")) != b"identity":
-        raise _UnsupportedEncodingError(encoding.decode("latin-1"))
-    text = headers.get(JSON_LENGTH)
-    if text is None:
-        return None
-    if not text.isdigit() or len(text) > 18:
-        raise InvalidRequestError(
-            f"the header Inference-Header-Content-Length is {text.decode('latin-1')!r}, expected "
-            "the number of bytes of the JSON part"
-        )
-    return int(text)
+def _path(target: bytes) -> str:
+    """Return the path of a target, which may also be a whole URL."""
+    text = target.decode("latin-1").partition("?")[0]
+    if text.startswith("/"):
+        return text
+    return "/" + text.partition("://")[2].partition("/")[2]
 
 
-class _UnsupportedEncodingError(InvalidRequestError):
-    def __init__(self, encoding: str) -> None:
-        super().__init__(
-            f"the body's Content-Encoding is {encoding!r}; only uncompressed bodies are taken"
-        )
+def _refuse(response: Response, exchange: Exchange) -> None:
+    exchange.answer(response)
 
 
 def _json(status: int, content: object) -> Response:
     return Response(status, (orjson.dumps(content),))
-
-
-def _answer(answer: Answer) -> Response:
-    if not answer.tail:
-        return Response(200, (answer.json,))
-    headers = (
-        b"content-type: application/octet-stream\r\n"
-        b"inference-header-content-length: %d\r\n" % len(answer.json)
-    )
-    return Response(200, (answer.json, *answer.tail), headers)
-
-
-def _failure(problem: RequestError) -> Response:
-    status = 415 if isinstance(problem, _UnsupportedEncodingError) else STATUS[problem.kind]
-    retry = problem.retry_after
-    return error(status, problem.message, b"retry-after: %d\r\n" % retry if retry else b"")
 
 
 def _not_allowed(method: bytes, methods: tuple[bytes, ...]) -> Response:
@@ -196,6 +194,6 @@ def _not_allowed(method: bytes, methods: tuple[bytes, ...]) -> Response:
 def _unknown(path: str) -> RequestError:
     return RequestError(
         Kind.NOT_FOUND,
-        f"there is nothing at {path!r}; the Open Inference Protocol begins at '/v2' and "
+        f"there is nothing at {shown(path)}; the Open Inference Protocol begins at '/v2' and "
         "'/v2/models/NAME'",
     )

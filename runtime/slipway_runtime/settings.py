@@ -1,23 +1,27 @@
-"""The settings file of docs/contract.md. Nothing here reads files or the environment."""
+"""The settings file of docs/contract.md. Nothing here reads files or the environment.
+
+What it says of verification is in ``checks``.
+"""
 
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec.structs import replace
 
+from slipway_runtime.checks import Digest, NotNegative, Positive, Section, Verification
 from slipway_runtime.errors import Fault, Reason
 
-Positive = Annotated[int, msgspec.Meta(ge=1)]
 Threads = Literal["Auto"] | Positive
 Level = Literal["Disabled", "Basic", "Extended", "All"]
-Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+Datatype = Literal[
+    "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16",
+    "BF16", "FP32", "FP64", "BYTES",
+]  # fmt: skip
+Size = Annotated[int, msgspec.Meta(ge=-1)]
+Provider = Literal["CPU", "CUDA", "TensorRT", "OpenVINO"]
 
 
-class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    pass
-
-
-class Model(_Section, frozen=True):
+class Model(Section, frozen=True):
     """Which model, and where it comes from."""
 
     name: Annotated[str, msgspec.Meta(min_length=1)]
@@ -26,7 +30,22 @@ class Model(_Section, frozen=True):
     sha256: Digest | None
 
 
-class Session(_Section, frozen=True):
+class Tensor(Section, frozen=True):
+    """An input or output as the spec promises it; a size of -1 is any."""
+
+    name: str
+    datatype: Datatype
+    shape: tuple[Size, ...]
+
+
+class Promise(Section, frozen=True):
+    """The signature that callers were told of; what is None was not."""
+
+    inputs: tuple[Tensor, ...] | None = None
+    outputs: tuple[Tensor, ...] | None = None
+
+
+class Session(Section, frozen=True):
     """How onnxruntime runs it."""
 
     intra_op_num_threads: Threads
@@ -34,7 +53,7 @@ class Session(_Section, frozen=True):
     config_entries: dict[str, str]
 
 
-class Limits(_Section, frozen=True):
+class Limits(Section, frozen=True):
     """What a caller may ask for."""
 
     max_queue: Positive
@@ -42,14 +61,36 @@ class Limits(_Section, frozen=True):
     max_request_bytes: Positive
 
 
-class Settings(_Section, frozen=True):
-    """All that the operator tells the runtime."""
+class Batching(Section, frozen=True):
+    """Whether requests may share a run; a model must be proven to allow it, all the same."""
+
+    mode: Literal["Auto", "Disabled"] = "Auto"
+    max_batch_size: Positive = 64
+    max_queue_delay_seconds: NotNegative = 0.0
+
+    @property
+    def most(self) -> int:
+        """How many rows may share a run."""
+        return self.max_batch_size if self.mode == "Auto" else 1
+
+
+class Settings(Section, frozen=True):
+    """All that the operator tells the runtime.
+
+    What has a default here came after the first release: the operator leaves it out when it has
+    that value, so that a pod's settings stay what they were, and older runtimes can read them.
+    """
 
     schema_version: Literal[1]
     model: Model
     session: Session
     limits: Limits
-    drain_seconds: Annotated[float, msgspec.Meta(ge=0)]
+    drain_seconds: NotNegative
+    signature: Promise | None = None
+    batching: Batching = Batching()
+    execution_providers: Annotated[tuple[Provider, ...], msgspec.Meta(min_length=1)] = ("CPU",)
+    require_provider: bool = True
+    verification: Verification | None = None
 
     @property
     def version(self) -> str:

@@ -1,6 +1,7 @@
 """The message that a container leaves behind, in the contract's words."""
 
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -15,29 +16,23 @@ def write(path: Path, content: bytes) -> None:
         path.write_bytes(content)
 
 
-def failed(fault: Fault) -> bytes:
-    """Write why there is no model."""
-    return _fitted(fault.reason, fault.message, fault.hint, None, None)
+def failed(fault: Fault, log: str = "") -> bytes:
+    """Write why there is no model; ``log`` is what was logged last."""
+    return _fitted({"reason": fault.reason, "message": fault.message, "hint": fault.hint,
+                    "digest": None, "bytes": None, "log": log})  # fmt: skip
 
 
 def fetched(message: str, digest: str, size: int) -> bytes:
     """Write which model is there."""
-    return _fitted(Reason.FETCHED, message, "", digest, size)
+    return _fitted({"reason": Reason.FETCHED, "message": message, "hint": "",
+                    "digest": digest, "bytes": size, "log": ""})  # fmt: skip
 
 
-def _fitted(reason: Reason, message: str, hint: str, digest: str | None, size: int | None) -> bytes:
-    """Shorten the message until all of it fits."""
+def _fitted(said: dict[str, Any]) -> bytes:
+    """Shorten the log, then the message, until all of it fits."""
     while True:
-        content = orjson.dumps(
-            {
-                "schemaVersion": 1,
-                "reason": reason,
-                "message": message,
-                "hint": hint,
-                "digest": digest,
-                "bytes": size,
-            }
-        )
-        if len(content) <= MOST_BYTES or not message:
+        content = orjson.dumps({"schemaVersion": 1, **said})
+        longest = "log" if said["log"] else "message"
+        if len(content) <= MOST_BYTES or not said[longest]:
             return content
-        message = message[: len(message) // 2]
+        said = {**said, longest: said[longest][: len(said[longest]) // 2]}

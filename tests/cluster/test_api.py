@@ -11,10 +11,11 @@ import yaml
 
 from slipway_dev.cluster import Cluster
 from slipway_dev.errors import Failure
+from support import difference
 from support.apiserver import ApiServer, RefusedError, changed
 from support.builders import DEFAULTS
 from support.crd import FILE
-from support.manifests import BASE, EXAMPLE, SAMPLES, base
+from support.manifests import CLUSTER, EXAMPLE, SAMPLES, base
 from support.spec_cases import ACCEPTED, MINIMAL, REFUSED, Changes, autoscaled
 
 pytestmark = pytest.mark.cluster
@@ -83,7 +84,7 @@ def test_nobody_mistakes_a_new_object_for_a_finished_one(api: ApiServer) -> None
 def test_what_was_applied_shows_no_difference(cluster: Cluster, namespace: str) -> None:
     manifest = yaml.safe_dump(MINIMAL)
     apply(cluster, namespace, MINIMAL)
-    assert cluster.run("diff", "-n", namespace, "-f", "-", stdin=manifest) == ""
+    difference.shows_none(cluster.run, "-n", namespace, "-f", "-", stdin=manifest)
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: str(path.stem))
@@ -92,7 +93,7 @@ def test_a_sample_is_accepted_and_then_shows_no_difference(
 ) -> None:
     target = ("-n", namespace, "--server-side", "-f", str(sample))
     cluster.run("apply", *target)
-    assert cluster.run("diff", *target) == ""
+    difference.shows_none(cluster.run, *target)
 
 
 def test_kubectl_scale_sets_the_number_of_pods(cluster: Cluster, namespace: str) -> None:
@@ -129,9 +130,11 @@ def test_the_installation_is_what_an_api_server_takes(cluster: Cluster) -> None:
     built = cluster.run("kustomize", str(EXAMPLE))
     kinds = [document["kind"] for document in yaml.safe_load_all(built)]
     assert sorted(kinds) == sorted(
-        ["ClusterRole"] * 3
-        + ["ClusterRoleBinding", "CustomResourceDefinition", "Deployment", "Namespace"]
-        + ["ServiceAccount"]
+        ["ClusterRole"] * 4
+        + ["ClusterRoleBinding"] * 2
+        + ["CustomResourceDefinition", "Deployment", "Lease", "Namespace"]
+        + ["NetworkPolicy", "PodDisruptionBudget", "PriorityClass", "Role", "RoleBinding"]
+        + ["Service", "ServiceAccount"]
     )
     placed = [d for d in yaml.safe_load_all(built) if d["kind"] in {"Deployment", "ServiceAccount"}]
     assert {document["metadata"]["namespace"] for document in placed} == {"slipway-system"}
@@ -163,7 +166,7 @@ def allowed(cluster: Cluster, namespace: str, right: str) -> bool:
 
 
 def test_whoever_may_edit_a_namespace_may_edit_its_models(cluster: Cluster, namespace: str) -> None:
-    cluster.run("apply", "--server-side", "-f", str(BASE / "user-roles.yaml"))
+    cluster.run("apply", "--server-side", "-f", str(CLUSTER / "user-roles.yaml"))
     for role in ("view", "edit", "admin"):
         cluster.run(
             *("create", "rolebinding", role, "-n", namespace),

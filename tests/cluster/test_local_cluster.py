@@ -5,8 +5,6 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -14,11 +12,11 @@ import yaml
 
 from slipway_dev.bare.addons import image
 from slipway_dev.bare.binaries import PROBE
-from slipway_dev.bare.cgroups import Cgroup
 from slipway_dev.bare.cluster import BareCluster
 from slipway_dev.cluster import Cluster
 from slipway_dev.errors import Failure
 from slipway_dev.steps import run
+from support.processes import kill, processes_of
 
 pytestmark = pytest.mark.cluster
 
@@ -169,18 +167,6 @@ def test_writes_by_people_are_in_the_audit_log_and_reads_are_not(bare: Cluster) 
     assert [event["verb"] for event in events] == ["create", "delete"]
 
 
-def processes_of(scope: str) -> dict[str, int]:
-    """The processes of one of our cgroups, except those of pods, by the name of their program."""
-    found = {}
-    for pid in Cgroup(scope).pids():
-        with suppress(OSError):  # it ended meanwhile
-            if "kubepods" not in Path(f"/proc/{pid}/cgroup").read_text():
-                found[Path(f"/proc/{pid}/comm").read_text().strip()] = pid
-    for several in ("containerd-shim", "unshare"):
-        found.pop(several, None)
-    return found
-
-
 def test_up_again_restarts_nothing(bare: Cluster) -> None:
     before = [processes_of(scope) for scope in SCOPES]
     bare.up()
@@ -189,7 +175,7 @@ def test_up_again_restarts_nothing(bare: Cluster) -> None:
 
 def test_up_brings_back_what_died(bare: Cluster) -> None:
     before = processes_of("slipway-host")["kube-scheduler"]
-    os.kill(before, signal.SIGKILL)
+    kill(before)
     bare.up()
     assert processes_of("slipway-host")["kube-scheduler"] != before
 

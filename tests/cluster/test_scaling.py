@@ -6,7 +6,7 @@ import pytest
 
 from fixtures.trained import digits, iris
 from slipway_dev.errors import Failure
-from support import load
+from support import difference, load
 from support.workplace import Workplace, a_model_deployment
 
 pytestmark = pytest.mark.cluster
@@ -60,7 +60,7 @@ def test_an_hpa_adds_pods_under_load_and_takes_them_back(workplace: Workplace) -
     assert client.report().failed == 0
     workplace.until("one pod is left", lambda: replicas(workplace, "digits") == 1, 120)
     assert workplace.condition("digits", "Ready")["status"] == "True"
-    workplace.kubectl("diff", "--filename=-", stdin=json.dumps(manifest))
+    difference.shows_none(workplace.kubectl, "--filename=-", stdin=json.dumps(manifest))
 
 
 def test_going_from_a_fixed_count_to_an_hpa_loses_no_pod(workplace: Workplace) -> None:

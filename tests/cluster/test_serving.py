@@ -3,9 +3,12 @@
 import json
 
 import pytest
+import tritonclient.grpc as triton
 
 from fixtures.published import magika
 from fixtures.trained import digits, iris
+from slipway_dev.ask import forwarded_port
+from support import difference
 from support.pods import a_claim, a_web_server
 from support.workplace import Workplace, a_model_deployment
 
@@ -19,6 +22,22 @@ def test_an_applied_model_answers_what_scikit_learn_says(workplace: Workplace) -
     workplace.wait("iris")
     rows = tuple(range(model.rows))
     assert model.wrong(workplace.predict("iris", model.ask(*rows)), *rows) == []
+
+
+def test_an_applied_model_answers_over_grpc_through_its_service(workplace: Workplace) -> None:
+    model = iris()
+    workplace.provide(model)
+    workplace.apply(a_model_deployment())
+    workplace.wait("iris")
+    (name, batch) = next(iter(model.ask(0, 1).items()))
+    tensor = triton.InferInput(name, list(batch.shape), "FP32")
+    tensor.set_data_from_numpy(batch)
+    where = workplace.cluster, workplace.namespace, "iris", "grpc"
+    with forwarded_port(*where) as address, triton.InferenceServerClient(address) as client:
+        answer = client.infer("iris", [tensor], client_timeout=20.0)
+        outputs = [output.name for output in answer.get_response().outputs]
+    found = {output: answer.as_numpy(output) for output in outputs}
+    assert model.wrong(found, 0, 1) == []
 
 
 def test_a_published_model_answers_what_its_own_package_says(workplace: Workplace) -> None:
@@ -80,7 +99,7 @@ def test_after_apply_there_is_no_diff_and_the_operator_owns_only_status(
     workplace.provide(iris())
     workplace.apply(manifest)
     workplace.wait("iris")
-    workplace.kubectl("diff", "--filename=-", stdin=json.dumps(manifest))
+    difference.shows_none(workplace.kubectl, "--filename=-", stdin=json.dumps(manifest))
     shown = workplace.kubectl("get", "mdeploy", "iris", "--output=json", "--show-managed-fields")
     metadata = json.loads(shown)["metadata"]
     ours = [f for f in metadata["managedFields"] if "slipway" in f["manager"]]
@@ -115,7 +134,9 @@ def test_onnxruntime_is_tuned_from_the_pods_cpu_limit(workplace: Workplace) -> N
     where = f"/api/v1/namespaces/{workplace.namespace}/pods/{pod['metadata']['name']}:8082"
     status = json.loads(workplace.kubectl("get", "--raw", f"{where}/proxy/status"))
     assert (status["state"], status["digest"]) == ("Ready", iris().sha256)
-    assert status["effective"] == {
+    effective = status["effective"]
+    assert effective.pop("batching")["enabled"] is True
+    assert effective == {
         "executionProvider": "CPUExecutionProvider",
         "intraOpNumThreads": 1,
         "workers": 1,

@@ -37,6 +37,11 @@ def test_folders_that_would_shadow_a_package_are_none(folder: str) -> None:
     assert not (ROOT / folder / "__init__.py").exists()
 
 
+def test_no_merge_is_left_half_done() -> None:
+    marks = re.compile(rb"^(<{7}|>{7}) ", re.MULTILINE)
+    assert [path for path in tracked() if marks.search(path.read_bytes())] == []
+
+
 def test_no_file_names_a_registry_of_packages() -> None:
     named = re.compile("|".join(re.escape(host) for host in REGISTRY_HOSTS))
 
@@ -54,8 +59,11 @@ def test_every_locked_package_has_a_version_and_hashes(lock: Path) -> None:
     ] == []
 
 
-def test_there_is_a_lock_for_each_image_and_one_to_develop_with() -> None:
-    assert [lock.stem for lock in LOCKS] == ["dev", "operator", "runtime"]
+def test_there_is_a_lock_for_each_image_and_each_environment() -> None:
+    peers = [f"peer-{file.stem}" for file in sorted((ROOT / "bench" / "peers").glob("*.in"))]
+    assert [lock.stem for lock in LOCKS] == sorted(
+        ["clients", "dev", "fuzz", "operator", "runtime", *peers]
+    )
 
 
 @pytest.mark.parametrize(

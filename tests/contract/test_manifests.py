@@ -9,13 +9,29 @@ from typing import Any
 
 import pytest
 
+from slipway_operator import lease
 from slipway_operator.core import names
-from slipway_operator.core.manifest import EVENT, MODEL, OWNED, POD, Kind
+from slipway_operator.core.manifest import EVENT, MODEL, NODE, OWNED, POD, Kind
 from slipway_operator.settings import Settings
 from support.crd import ROOT, SCHEMA, Schema
-from support.manifests import BASE, EXAMPLE, MANIFESTS, SAMPLES, base, documents, models
+from support.manifests import (
+    BASE,
+    CLUSTER,
+    EXAMPLE,
+    GITOPS,
+    MANIFESTS,
+    MONITORING,
+    OVERLAYS,
+    POLICY,
+    SAMPLES,
+    base,
+    documents,
+    models,
+)
 
-ROOTS = (ROOT / "crds", BASE, EXAMPLE)
+ROOTS = (ROOT / "crds", BASE, MONITORING, POLICY, *sorted(OVERLAYS.iterdir()))
+CHART = [MANIFESTS / "chart" / part for part in ("", "files", "templates")]
+"""Held to the kustomizations by tests/cluster/test_packaging.py."""
 WRITE = frozenset({"get", "list", "watch", "create", "patch", "delete"})
 Right = tuple[str, str]
 
@@ -38,16 +54,20 @@ def test_the_operator_may_do_what_it_does_and_nothing_else() -> None:
     group = names.GROUP
     assert rights(base("ClusterRole", "slipway-operator")) == {
         right(MODEL): {"get", "list", "watch"},
-        (group, f"{MODEL.plural}/status"): {"get", "patch"},
+        (group, f"{MODEL.plural}/status"): {"patch"},
         (group, f"{MODEL.plural}/finalizers"): {"update"},
         **{right(kind): WRITE for kind in OWNED},
-        right(POD): {"list"},
-        right(EVENT): {"create"},
+        right(POD): {"list", "patch"},
+        right(EVENT): {"list", "create"},
     }
 
 
+def test_the_operator_of_a_whole_cluster_may_list_its_nodes_besides() -> None:
+    assert rights(base("ClusterRole", "slipway-operator-nodes")) == {right(NODE): {"list"}}
+
+
 def test_no_role_uses_a_wildcard_or_reads_secrets() -> None:
-    for document in documents(BASE / "rbac.yaml") + documents(BASE / "user-roles.yaml"):
+    for document in documents(BASE / "rbac.yaml") + documents(CLUSTER / "user-roles.yaml"):
         for (group, resource), verbs in rights(document).items() if "rules" in document else ():
             assert "*" not in {group, resource, *verbs}
             assert resource != "secrets"
@@ -95,16 +115,22 @@ def test_the_operator_runs_as_nobody_in_particular() -> None:
     assert [set(volume) for volume in pod()["volumes"]] == [{"name", "emptyDir"}]
 
 
-def test_two_operators_never_run_side_by_side() -> None:
+def test_an_operator_that_is_replaced_waits_for_its_successor() -> None:
     spec = base("Deployment", "slipway-operator")["spec"]
-    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+
+
+def test_the_operator_may_take_its_lease_and_no_other() -> None:
+    [rule] = base("Role", "slipway-operator-lease")["rules"]
+    assert (rule["resourceNames"], rule["verbs"]) == ([lease.NAME], ["get", "update"])
+    assert base("Lease", lease.NAME).keys() == {"apiVersion", "kind", "metadata"}
 
 
 @pytest.mark.parametrize("file", [BASE / "operator.yaml", EXAMPLE / "runtime-image.yaml"], ids=str)
 def test_the_operator_is_told_which_runtime_new_revisions_get(file: Path) -> None:
     [deployment] = documents(file)
     [container] = deployment["spec"]["template"]["spec"]["containers"]
-    environment = {entry["name"]: entry["value"] for entry in container["env"]}
+    environment = {entry["name"]: entry.get("value", "") for entry in container["env"]}
     assert "slipway-runtime:" in Settings.read(environment).runtime_image
 
 
@@ -120,7 +146,7 @@ def test_the_example_overlay_takes_both_images_from_one_place() -> None:
 @pytest.mark.parametrize("root", ROOTS, ids=lambda root: str(root.relative_to(ROOT)))
 def test_every_manifest_belongs_to_its_kustomization(root: Path) -> None:
     [kustomization] = documents(root / "kustomization.yaml")
-    patches = [patch["path"] for patch in kustomization.get("patches", [])]
+    patches = [p["path"] for p in kustomization.get("patches", []) if "path" in p]
     named = {(root / name).resolve() for name in [*kustomization["resources"], *patches]}
     assert all(path.exists() for path in named)
     assert {path.resolve() for path in root.glob("*.yaml")} - named == {root / "kustomization.yaml"}
@@ -162,10 +188,23 @@ def test_samples_have_names_of_their_own() -> None:
 def test_the_namespace_of_the_operator_is_restricted() -> None:
     labels = base("Namespace", "slipway-system")["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
-    [kustomization] = documents(BASE / "kustomization.yaml")
+    [kustomization] = documents(CLUSTER / "kustomization.yaml")
     assert kustomization["namespace"] == "slipway-system"
 
 
 def test_manifests_hold_nothing_but_what_is_tested_here() -> None:
     folders = {path.parent for path in MANIFESTS.rglob("*.yaml")}
-    assert folders == {BASE, EXAMPLE, MANIFESTS / "samples"}
+    assert folders == {
+        BASE,
+        *OVERLAYS.iterdir(),
+        GITOPS,
+        MONITORING,
+        POLICY,
+        MANIFESTS / "samples",
+        *CHART,
+    }
+
+
+@pytest.mark.parametrize("file", sorted(GITOPS.iterdir()), ids=lambda path: str(path.name))
+def test_the_guide_names_each_file_for_gitops_tools(file: Path) -> None:
+    assert f"manifests/gitops/{file.name}" in (MANIFESTS.parent / "docs/deploy.md").read_text()

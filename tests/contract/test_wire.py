@@ -2,19 +2,30 @@
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from slipway_operator.core import names
 from slipway_operator.core.diagnose import FINAL, diagnose
-from slipway_operator.core.observed import Pod, Workload
+from slipway_operator.core.observed import Revision, Workload
+from slipway_operator.core.pods import Pod
+from slipway_operator.core.render import Owner, record, revision
 from slipway_operator.core.render.record import settings
+from slipway_operator.core.requests import Requests
 from slipway_operator.observe import found_digests
 from slipway_runtime import settings as runtime_settings
 from slipway_runtime import termination
 from slipway_runtime.errors import Fault, Reason
+from slipway_runtime.metrics import Metrics
+from slipway_runtime.settings import Batching, Promise, Tensor
+from slipway_runtime.statistics import requests
 from support.builders import DIGEST, a_raw_spec, a_spec
+from support.crd import SCHEMA, with_defaults
+from support.spec_cases import check
+from support.verifications import CASE, CONTINUOUS
 
 CONTRACT = (Path(__file__).parents[2] / "docs" / "contract.md").read_text()
 
@@ -46,6 +57,84 @@ def test_the_runtime_reads_the_settings_that_the_operator_writes() -> None:
     assert (read.limits.max_queue, read.limits.request_timeout_seconds) == (3, 1.5)
     assert read.limits.max_request_bytes == 2**20
     assert read.drain_seconds == 10
+
+
+def test_the_runtime_reads_how_requests_may_share_a_run_and_on_what() -> None:
+    runtime = a_raw_spec()["runtime"]
+    runtime["batching"] = {"mode": "Disabled", "maxBatchSize": 8, "maxQueueDelay": "5ms"}
+    runtime |= {"executionProviders": ["CUDA", "CPU"], "requireProvider": False}
+    written = json.dumps(settings(a_spec(runtime=runtime))).encode()
+    read = runtime_settings.parse(written, "settings.json")
+    assert read.batching == Batching("Disabled", 8, 0.005)
+    assert (read.execution_providers, read.require_provider) == (("CUDA", "CPU"), False)
+
+
+def test_what_has_its_default_is_left_out_and_means_the_same() -> None:
+    written = settings(a_spec())
+    assert not {"batching", "executionProviders", "requireProvider"} & set(written)
+    read = runtime_settings.parse(json.dumps(written).encode(), "settings.json")
+    raw = a_raw_spec()["runtime"]
+    assert list(read.execution_providers) == raw["executionProviders"]
+    assert read.require_provider == raw["requireProvider"]
+    assert read.batching == Batching(
+        raw["batching"]["mode"],
+        raw["batching"]["maxBatchSize"],
+        float(raw["batching"]["maxQueueDelay"].removesuffix("s")),
+    )
+
+
+def test_the_runtime_reads_the_signature_that_the_spec_promises() -> None:
+    promised = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, 4]}]}
+    written = json.dumps(settings(a_spec(signature=promised))).encode()
+    read = runtime_settings.parse(written, "settings.json").signature
+    assert read == Promise(inputs=(Tensor("x", "FP32", (-1, 4)),))
+    assert runtime_settings.parse(json.dumps(settings(a_spec())).encode(), "s").signature is None
+
+
+def test_the_operator_reads_what_the_runtime_has_counted() -> None:
+    metrics = Metrics("m")
+    for code, seconds in ((200, 0.002), (200, 0.02), (404, 0.001), (504, 10.0)):
+        metrics.rest.answered(code, seconds)
+    metrics.grpc.answered(200, 0.002)
+    metrics.grpc.refused(400, "Malformed")
+    read = Requests.read({"requests": requests(metrics)})
+    assert read is not None
+    assert (read.answered, read.refused, read.failed, read.timed) == (6, 2, 1, 5)
+    assert read.slower(timedelta(milliseconds=5)) == 2
+    assert Requests.read({}) is None, "of a release before"
+
+
+def test_the_runtime_reads_the_verification_that_the_spec_demands() -> None:
+    raw = {
+        "compatibility": "Backward",
+        "datasets": [
+            {"name": "golden", "cases": [CASE]},
+            {"name": "big", "configMap": {"name": "maps", "key": "g.npz"}},
+            {"name": "far", "uri": "https://x.example.org/f.npz", "sha256": DIGEST},
+        ],
+        "checks": [check(kind, kind.lower(), **demands) for kind, demands in EVERY_CHECK.items()],
+        "continuous": CONTINUOUS,
+    }
+    verification = SCHEMA["properties"]["spec"]["properties"]["verification"]
+    spec = a_spec(verification=with_defaults(raw, verification))
+    born = Revision(fingerprint="a", number=1, record=record("fraud", spec, "runtime:1"))
+    written = revision.settings(Owner("risk", "fraud", "uid"), born)["data"]["settings.json"]
+    read = runtime_settings.parse(written.encode(), "settings.json").verification
+    assert read is not None
+    assert [each.type for each in read.checks] == list(EVERY_CHECK)
+    assert [each.uri for each in read.datasets] == [None, None, "https://x.example.org/f.npz"]
+    assert read.continuous is not None
+    assert (read.continuous.rows, read.continuous.peers) == (4, "http://fraud.risk.svc")
+
+
+EVERY_CHECK: dict[str, dict[str, Any]] = {
+    "Expected": {"minArgmaxAgreement": "1"},
+    "Output": {"min": "0", "max": "1e3", "sum": "1"},
+    "BatchInvariance": {},
+    "Metamorphic": {"transform": "Scale", "amount": "2", "expect": "Close"},
+    "Metric": {"metric": "MacroF1", "label": "label", "min": "0.9"},
+    "Performance": {"maxP99": "25ms", "minThroughput": "0.5", "maxMemory": "1Gi"},
+}
 
 
 def test_the_runtime_reads_what_the_crds_defaults_become() -> None:
@@ -82,7 +171,8 @@ def test_the_contract_says_which_reasons_a_restart_does_not_mend() -> None:
 @pytest.mark.parametrize(
     "said",
     [names.SETTINGS_FOLDER, names.MODELS_FOLDER, names.SOURCE_FOLDER, str(names.REST_PORT),
-     str(names.ADMIN_PORT), names.MODEL_LABEL, names.REVISION_LABEL, names.TRACK_LABEL],
+     str(names.GRPC_PORT), str(names.ADMIN_PORT), names.MODEL_LABEL, names.REVISION_LABEL,
+     names.TRACK_LABEL],
 )  # fmt: skip
 def test_names_are_those_of_the_contract(said: str) -> None:
     assert f"`{said}" in CONTRACT or f"| {said} |" in CONTRACT

@@ -16,7 +16,6 @@ from slipway_dev.bare.addresses import (
     REGISTRY,
     SERVICES,
 )
-from slipway_dev.kind import config
 
 
 def test_no_two_networks_overlap() -> None:
@@ -80,8 +79,3 @@ def test_the_audit_log_keeps_writes_and_leaves_out_the_system() -> None:
     levels = [rule["level"] for rule in policy["rules"]]
     assert levels == ["None", "None", "Metadata", "None"]
     assert "get" not in policy["rules"][2]["verbs"]
-
-
-def test_kind_gets_one_control_plane_and_the_workers_asked_for() -> None:
-    nodes = yaml.safe_load(config(3))["nodes"]
-    assert [node["role"] for node in nodes] == ["control-plane", *["worker"] * 3]

@@ -22,7 +22,6 @@ def install(environ: dict[str, str], name: str, script: str = "exit 0") -> None:
 
 
 def test_kind_is_chosen_where_docker_answers(environ: dict[str, str]) -> None:
-    install(environ, "kind")
     install(environ, "docker")
     assert isinstance(find(environ), KindCluster)
 
@@ -30,11 +29,6 @@ def test_kind_is_chosen_where_docker_answers(environ: dict[str, str]) -> None:
 def test_a_docker_client_without_an_engine_is_not_chosen(environ: dict[str, str]) -> None:
     install(environ, "kind")
     install(environ, "docker", "exit 1")
-    assert isinstance(find(environ), BareCluster)
-
-
-def test_docker_without_kind_is_not_chosen(environ: dict[str, str]) -> None:
-    install(environ, "docker")
     assert isinstance(find(environ), BareCluster)
 
 

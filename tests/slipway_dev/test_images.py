@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from slipway_dev.engines import choose
+from slipway_dev import base_image
+from slipway_dev.engines import Engine, choose
 from slipway_dev.image_context import Context
 
 PYPROJECT = """[project]
@@ -132,5 +133,58 @@ def test_the_first_engine_that_answers_builds(
         program.write_text(f"#!/bin/sh\nexit {0 if answers else 1}\n")
         program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/nowhere")
+    monkeypatch.setattr("slipway_dev.packages.SYSTEM_PATH", str(tmp_path))
 
     assert choose().name == chosen
+
+
+@pytest.fixture
+def base_named_by_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLIPWAY_BASE_IMAGE", raising=False)
+
+
+def engine(folder: Path, script: str, *, can_pull: bool = True) -> Engine:
+    program = folder / "engine"
+    program.write_text(f'#!/bin/sh\ncase "$1" in\n{script}\nesac\n')
+    program.chmod(0o755)
+    return Engine("engine", (str(program),), can_pull=can_pull)
+
+
+@pytest.mark.usefixtures("base_named_by_nobody")
+def test_the_public_base_is_pulled_where_it_is_missing(tmp_path: Path) -> None:
+    pulls = engine(tmp_path, f"inspect) exit 1 ;;\npull) echo $2 > {tmp_path}/pulled ;;")
+
+    assert base_image.choose(pulls) == base_image.PUBLIC
+    assert (tmp_path / "pulled").read_text().strip() == base_image.PUBLIC
+
+
+@pytest.mark.usefixtures("base_named_by_nobody")
+def test_a_base_that_is_there_is_not_pulled(tmp_path: Path) -> None:
+    has = engine(tmp_path, "pull) exit 1 ;;")
+
+    assert base_image.choose(has) == base_image.PUBLIC
+
+
+@pytest.mark.usefixtures("base_named_by_nobody")
+def test_an_engine_that_reaches_no_registry_builds_on_our_own_base(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    offline = engine(tmp_path, "inspect) exit 1 ;;\npull) echo no such host >&2; exit 1 ;;")
+
+    assert base_image.choose(offline) == base_image.IMAGE
+    assert "can't be pulled: status 1: no such host" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("base_named_by_nobody")
+def test_an_engine_without_registries_is_not_asked_to_pull(tmp_path: Path) -> None:
+    local = engine(tmp_path, "inspect) exit 1 ;;\npull) exit 0 ;;", can_pull=False)
+
+    assert base_image.choose(local) == base_image.IMAGE
+
+
+def test_a_base_that_is_named_is_taken_unseen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLIPWAY_BASE_IMAGE", "mirror/python:3.12")
+
+    assert base_image.choose(engine(tmp_path, "*) exit 1 ;;")) == "mirror/python:3.12"

@@ -1,6 +1,6 @@
 from typing import Any
 
-from slipway_operator.cache import Cache
+from slipway_operator.cache import Cache, name_of
 from slipway_operator.core.manifest import MODEL, SCALER, SERVICE
 from slipway_operator.ports import Ref
 
@@ -64,14 +64,10 @@ def test_an_object_of_nobodys_rings_nobody() -> None:
 def test_a_complete_list_buries_ghosts_but_nothing_younger_than_itself() -> None:
     cache = Cache()
     cache.put(SERVICE, a_service(5))
-    assert cache.replace(SERVICE, [], version=5) == set()
-    assert cache.replace(SERVICE, [], version=9) == {REF}
+    assert cache.bury(SERVICE, set(), version=5) == set()
+    assert cache.bury(SERVICE, {name_of(SERVICE, a_service())}, version=9) == set()
+    assert cache.bury(SERVICE, set(), version=9) == {REF}
     assert not cache.children(REF)
-
-
-def test_a_list_finds_what_a_watch_has_missed() -> None:
-    cache = Cache()
-    assert cache.replace(SERVICE, [a_service(5)], version=9) == {REF}
 
 
 def test_a_model_is_found_by_its_ref() -> None:
@@ -104,5 +100,39 @@ def test_versions_are_numbers_not_texts() -> None:
 def test_a_list_of_one_kind_buries_nothing_of_another() -> None:
     cache = Cache()
     cache.put(SERVICE, a_service(5))
-    assert cache.replace(SCALER, [], version=9) == set()
+    assert cache.bury(SCALER, set(), version=9) == set()
     assert cache.children(REF)
+
+
+def test_an_object_comes_out_with_the_version_of_the_last_write_that_changed_nothing_else() -> None:
+    cache = Cache()
+    cache.put(SERVICE, a_service(5, a=1))
+    assert cache.put(SERVICE, a_service(6, a=1)) is None
+    assert cache.children(REF)[0]["metadata"]["resourceVersion"] == "6"
+
+
+def test_children_are_unpacked_again_when_one_of_them_has_changed_or_gone() -> None:
+    cache = Cache()
+    cache.put(SERVICE, a_service(5, a=1))
+    cache.put(SCALER, a_service(5))
+    assert cache.children(REF) is cache.children(REF)
+    cache.put(SERVICE, a_service(6, a=2))
+    assert {"a": 2} in [child["spec"] for child in cache.children(REF)]
+    cache.drop(SCALER, a_service(5))
+    assert len(cache.children(REF)) == 1
+
+
+def test_the_order_of_keys_is_no_news() -> None:
+    cache = Cache()
+    cache.put(SERVICE, a_service(5, a=1, b=2))
+    assert cache.put(SERVICE, a_service(6, b=2, a=1)) is None
+
+
+def test_models_are_counted_by_what_their_status_answers() -> None:
+    cache = Cache()
+    ready = {"type": "Ready", "status": "True", "reason": "Serving", "message": "m"}
+    for name, status in (("a", {"conditions": [ready]}), ("b", {})):
+        metadata = {"name": name, "namespace": "risk", "uid": name, "resourceVersion": "1"}
+        cache.put(MODEL, {"metadata": metadata, "status": status})
+    cache.put(SERVICE, a_service())
+    assert sorted(cache.answers()) == [(), (("Ready", "True", "Serving"),)]

@@ -2,6 +2,8 @@
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import Phase, settings
@@ -9,10 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from slipway_operator.core.manifest import Manifest
+from slipway_operator.core.spec import Spec
 from slipway_operator.ports import Ref
 from slipway_operator.reconcile import reconcile
-from support.builders import AUTOSCALING, a_model
-from support.fakes import DiedError, FakeCluster, a_fake_world
+from support.builders import AUTOSCALING, NOON, a_model
+from support.fakes import RELEASE_IMAGE, DiedError, FakeCluster, FakeTurns, a_fake_world
 
 REF = Ref("risk", "fraud")
 REST = 8
@@ -36,6 +39,9 @@ class Life(RuleBasedStateMachine):
         self.cluster = Scaling()
         self.cluster.add(a_model())
         self.served = False
+        self.release_image = RELEASE_IMAGE
+        self.turns = FakeTurns()
+        self.now = NOON
         self.everything_comes_to_rest()
 
     @rule(which=st.sampled_from("abcd"))
@@ -51,6 +57,18 @@ class Life(RuleBasedStateMachine):
     def the_user_wants_an_hpa(self) -> None:
         self.model()["spec"].pop("replicas", None)
         self.change(autoscaling=AUTOSCALING)
+
+    @rule(paused=st.booleans(), window=st.sampled_from(["0s", "1h"]))
+    def the_user_holds_rollouts_or_keeps_a_way_back(self, paused: bool, window: str) -> None:
+        self.change(rollout=self.rollout() | {"paused": paused, "rollbackWindow": window})
+
+    @rule()
+    def the_user_aborts_what_is_latest(self) -> None:
+        self.change(rollout=self.rollout() | {"abort": self.latest()})
+
+    @rule(hours=st.integers(0, 2))
+    def time_passes(self, hours: int) -> None:
+        self.now += timedelta(hours=hours)
 
     @rule(load=st.integers(2, 6))
     def the_hpa_scales(self, load: int) -> None:
@@ -75,6 +93,22 @@ class Life(RuleBasedStateMachine):
             self.one_pass()
         self.cluster.dies_at = None
 
+    @rule(release=st.integers(1, 3))
+    def another_release_of_the_operator_comes(self, release: int) -> None:
+        self.release_image = f"slipway-runtime:{release}"
+
+    @rule(policy=st.sampled_from(["OnChange", "Automatic"]))
+    def the_user_chooses_a_policy(self, policy: str) -> None:
+        self.change(runtime=self.model()["spec"]["runtime"] | {"upgradePolicy": policy})
+
+    @rule(suspend=st.booleans())
+    def the_user_suspends_or_resumes(self, suspend: bool) -> None:
+        self.change(suspend=suspend)
+
+    @rule(come=st.booleans())
+    def the_turn_comes_or_goes(self, come: bool) -> None:
+        self.turns = FakeTurns(come)
+
     @rule(times=st.integers(1, 3))
     def the_operator_passes(self, times: int) -> None:
         for _ in range(times):
@@ -82,6 +116,8 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def everything_comes_to_rest(self) -> None:
+        self.change(suspend=False)
+        self.now += timedelta(hours=2)
         for _ in range(REST):
             self.one_pass()
             self.scale_by_hpa(AUTOSCALING["minReplicas"])
@@ -90,9 +126,12 @@ class Life(RuleBasedStateMachine):
         self.one_pass()
         assert self.cluster.writes == before
         conditions = {c["type"]: c["status"] for c in self.model()["status"]["conditions"]}
-        assert conditions["Ready"] == conditions["Available"] == "True"
+        assert conditions["Available"] == "True"
         running = [d for d in self.deployments() if d["spec"]["replicas"] > 0]
-        assert len(running) == 1
+        if self.is_free():
+            assert conditions["Ready"] == "True"
+            assert len(running) == 1
+        assert len(running) <= 2
 
     @invariant()
     def what_served_still_serves(self) -> None:
@@ -106,8 +145,25 @@ class Life(RuleBasedStateMachine):
         assert serving > 0 or not self.served
         self.served = serving > 0
 
+    def is_free(self) -> bool:
+        """Say whether nothing keeps the latest revision from serving."""
+        return not self.rollout()["paused"] and self.rollout().get("abort") != self.latest()
+
+    def rollout(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.model()["spec"]["rollout"]
+        return found
+
+    def latest(self) -> str:
+        return f"fraud-{Spec.parse('fraud', self.model()['spec']).fingerprint}"
+
     def one_pass(self) -> None:
-        asyncio.run(reconcile(REF, a_fake_world(self.cluster)))
+        world = replace(
+            a_fake_world(self.cluster),
+            clock=lambda: self.now,
+            release_image=self.release_image,
+            turns=self.turns,
+        )
+        asyncio.run(reconcile(REF, world))
 
     def scale_by_hpa(self, load: int) -> None:
         for name in self.cluster.names("HorizontalPodAutoscaler"):

@@ -6,13 +6,15 @@ from typing import Any
 import pytest
 
 from slipway_operator.core.manifest import Manifest
-from slipway_operator.core.observed import Observed, Pod, Scaler, Workload
+from slipway_operator.core.observed import Observed, Scaler, Workload
+from slipway_operator.core.pods import Pod
 from slipway_operator.core.render import record
 from slipway_operator.core.spec import Spec
 from slipway_operator.observe import found_digests, observe, owned
 from slipway_operator.ports import Ref, World
 from support.builders import DIGEST, NOON, a_model, a_spec, an_autoscaled_spec
-from support.fakes import RELEASE_IMAGE, FakeCluster, FakeSignals
+from support.fakes import RELEASE_IMAGE, FakeCluster, FakeSignals, FakeTurns
+from support.verifications import a_verification
 
 REF = Ref("risk", "fraud")
 SPEC = a_spec()
@@ -48,7 +50,11 @@ def a_revision(name: str, spec: Spec, number: int, ready: int = 2) -> Iterator[M
     yield a_child("ControllerRevision", name, revision=number, data=data)
     yield a_child("ConfigMap", name, data=settings)
     status = {"observedGeneration": 1, "replicas": 2, "readyReplicas": ready}
-    deployment = {"replicas": 2, "template": data["template"]}
+    deployment = {
+        "replicas": 2,
+        "template": data["template"],
+        "progressDeadlineSeconds": data["progressDeadlineSeconds"],
+    }
     yield a_child("Deployment", name, spec=deployment, status=status)
 
 
@@ -61,7 +67,7 @@ def a_cluster(*children: Manifest, **status: Any) -> Pods:
 
 
 async def look(cluster: FakeCluster, spec: Spec = SPEC, signals: Any = None) -> Observed:
-    world = World(cluster, signals or FakeSignals(), lambda: NOON, RELEASE_IMAGE)
+    world = World(cluster, signals or FakeSignals(), lambda: NOON, RELEASE_IMAGE, FakeTurns())
     model = cluster.model(REF)
     assert model is not None
     return await observe(REF, model, spec, world)
@@ -100,7 +106,7 @@ async def test_how_a_pod_ends_is_no_news_of_its_revision() -> None:
     cluster = a_cluster(*a_revision(NEW, SPEC, 1, ready=1))
     leaving = a_pod("leaving")
     leaving["metadata"]["deletionTimestamp"] = "now"
-    cluster.pod_list = [leaving, a_pod("evicted", phase="Failed"), a_pod("here", phase="Pending")]
+    cluster.pod_list = [leaving, a_pod("rejected", phase="Failed"), a_pod("here", phase="Pending")]
     assert [p.name for p in (await look(cluster)).pods] == ["here"]
 
 
@@ -128,6 +134,16 @@ async def test_a_record_that_was_deleted_is_built_again_from_what_runs() -> None
     found = seen.revision(OTHER.fingerprint)
     assert found is not None
     assert found.record == lost["data"]
+
+
+async def test_the_data_sets_of_a_record_that_was_deleted_are_built_again_too() -> None:
+    spec = a_spec(verification=a_verification())
+    lost, *rest = a_revision(NEW, spec, 1)
+    rest[0]["data"] |= lost["data"]["datasets"]
+    seen = await look(a_cluster(*rest, stableRevision=NEW))
+    found = seen.revision(SPEC.fingerprint)
+    assert found is not None
+    assert found.record["datasets"] == lost["data"]["datasets"]
 
 
 async def test_a_record_that_lost_its_label_is_known_by_its_name() -> None:

@@ -6,8 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from slipway_operator.metrics import Metrics
 from slipway_operator.ports import ApiError, Ref
 from slipway_operator.queue import Queue
+from support.waiting import until
 
 A, B = Ref("ns", "a"), Ref("ns", "b")
 Work = Callable[[Ref], Awaitable[timedelta | None]]
@@ -15,7 +17,7 @@ Work = Callable[[Ref], Awaitable[timedelta | None]]
 
 @asynccontextmanager
 async def working(work: Work, workers: int = 4) -> AsyncIterator[Queue]:
-    queue = Queue(work)
+    queue = Queue(work, Metrics())
     task = asyncio.create_task(queue.run(workers))
     try:
         yield queue
@@ -36,6 +38,23 @@ async def test_many_rings_before_a_pass_are_one_pass() -> None:
             queue.add(A)
         await asyncio.sleep(0.02)
     assert passes == [A]
+
+
+async def test_passes_that_wait_for_nothing_let_others_have_their_turn() -> None:
+    passes = 0
+
+    async def work(_: Ref) -> None:
+        nonlocal passes
+        passes += 1
+
+    async with working(work, workers=2) as queue:
+        for number in range(1000):
+            queue.add(Ref("ns", str(number)))
+        await asyncio.sleep(0)
+        for turn in range(10):
+            assert passes <= 2 * (turn + 1)
+            await asyncio.sleep(0)
+    assert passes > 0
 
 
 async def test_a_ring_during_a_pass_is_never_lost_and_never_runs_beside_it() -> None:
@@ -162,3 +181,73 @@ async def test_a_later_wish_does_not_put_off_an_earlier_one() -> None:
         queue.add_after(A, 3600)
         await asyncio.sleep(0.05)
     assert passes == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "wait"),
+    [
+        (ApiError(500, "etcd is slow"), "5.0 s"),
+        (ApiError(0, "away"), "5.0 s"),
+        (ApiError(429, "too much", retry_after=7.0), "7.0 s"),
+        (ApiError(404, "no such thing"), "100.0 s"),
+    ],
+    ids=str,
+)
+async def test_who_waits_for_the_api_server_does_not_wait_long_but_as_long_as_it_asks(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: ApiError,
+    wait: str,
+) -> None:
+    monkeypatch.setattr("slipway_operator.queue.FIRST_RETRY", 100.0)
+
+    async def work(_: Ref) -> None:
+        raise error
+
+    async with working(work) as queue:
+        queue.add(A)
+        await until(lambda: caplog.records)
+    assert caplog.records[0].getMessage().endswith(f"again in {wait}")
+
+
+async def test_a_queue_that_does_not_get_on_says_which_object_it_is_about(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("slipway_operator.queue.STUCK_SECONDS", 0.01)
+
+    async def work(_: Ref) -> None:
+        await asyncio.sleep(10)
+
+    async with working(work, workers=1) as queue:
+        assert queue.stuck() is None
+        queue.add(A)
+        await until(lambda: queue.stuck() == "a pass runs since 0 s: ns/a")
+    async with working(work, workers=0) as queue:
+        queue.add(B)
+        await until(lambda: queue.stuck() == "an object waits since 0 s: ns/b")
+
+
+async def test_passes_are_counted_by_how_they_end() -> None:
+    metrics, outcomes = Metrics(), iter([None, timedelta(), ApiError(0, "away")])
+
+    async def work(_: Ref) -> timedelta | None:
+        outcome = next(outcomes, None)
+        if isinstance(outcome, ApiError):
+            raise outcome
+        return outcome
+
+    queue = Queue(work, metrics)
+    task = asyncio.create_task(queue.run(1))
+
+    def passes(result: str) -> float | None:
+        labels = {"controller": "modeldeployment", "result": result}
+        return metrics.registry.get_sample_value("controller_runtime_reconcile_total", labels)
+
+    queue.add(A)
+    await until(lambda: passes("success") == 1)
+    queue.add(A)
+    await until(lambda: passes("requeue_after") == 1 and passes("error") == 1)
+    await until(lambda: passes("success") == 2)
+    task.cancel()
+    applied = "slipway_operator_event_to_applied_seconds_count"
+    assert metrics.registry.get_sample_value(applied) == 2

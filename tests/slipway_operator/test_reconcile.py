@@ -1,5 +1,5 @@
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -25,7 +25,7 @@ from support.passes import (
 
 
 async def test_a_new_model_gets_everything_it_needs() -> None:
-    cluster = a_cluster()
+    cluster = a_cluster(model=NEW_URI)
     revision = change(cluster)
     await one_pass(cluster)
     assert set(cluster.objects) == {
@@ -76,6 +76,29 @@ async def test_a_changed_model_takes_over_only_when_it_is_ready() -> None:
     assert cluster.get("Deployment", old)["spec"]["replicas"] == 2
     await one_pass(cluster)
     assert cluster.get("Deployment", old)["spec"]["replicas"] == 0
+
+
+@dataclass
+class Stale(FakeCluster):
+    """Its watches have died: memory holds pods as ready that the API server knows to be gone."""
+
+    async def live(self, manifest: Manifest) -> Manifest | None:
+        found = await super().live(manifest)
+        if found and found["kind"] == "Deployment":
+            found["status"]["readyReplicas"] = 0
+        return found
+
+
+async def test_a_revision_takes_over_only_if_the_api_server_knows_it_as_ready() -> None:
+    cluster = Stale(**vars(a_cluster()))
+    await settle(cluster)
+    old = selected(cluster)
+    new = change(cluster, model=NEW_URI)
+    await one_pass(cluster)
+    cluster.make_ready(new)
+    await one_pass(cluster)
+    assert selected(cluster) == old
+    assert condition(cluster, "Ready")["status"] == "False"
 
 
 async def test_a_revision_that_never_gets_ready_leaves_the_old_one_serving_and_says_why() -> None:
@@ -332,7 +355,7 @@ async def test_a_new_operator_release_changes_no_pod() -> None:
     await settle(cluster)
     before = list(cluster.writes)
     world = a_fake_world(cluster)
-    newer = type(world)(world.cluster, world.signals, world.clock, "slipway-runtime:2")
+    newer = replace(world, release_image="slipway-runtime:2")
     await reconcile(REF, newer)
     assert cluster.writes == before
     template = cluster.get("Deployment", selected(cluster))["spec"]["template"]

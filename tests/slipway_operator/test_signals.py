@@ -55,3 +55,44 @@ async def test_a_pod_that_can_not_be_reached_says_nothing(tmp_path: Path) -> Non
     connector = aiohttp.UnixConnector(str(tmp_path / "nobody"))
     async with aiohttp.ClientSession(connector=connector) as session:
         assert await PodSignals(session).status("10.0.0.1") is None
+
+
+async def test_a_redirect_is_not_followed(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append(request.path)
+        if request.path == "/status":
+            raise web.HTTPFound("/elsewhere")
+        return web.json_response(SAID)
+
+    app = web.Application()
+    app.router.add_get("/{any}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.UnixSite(runner, str(tmp_path / "pod")).start()
+    connector = aiohttp.UnixConnector(str(tmp_path / "pod"))
+    async with aiohttp.ClientSession(connector=connector) as session:
+        assert await PodSignals(session).status("10.0.0.1") is None
+    await runner.cleanup()
+    assert asked == ["/status"]
+
+
+async def test_a_verification_is_asked_for_and_begun_at_the_same_place(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append(f"{request.method} {request.path}")
+        return web.json_response(SAID)
+
+    app = web.Application()
+    app.router.add_route("*", "/{any}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.UnixSite(runner, str(tmp_path / "pod")).start()
+    connector = aiohttp.UnixConnector(str(tmp_path / "pod"))
+    async with aiohttp.ClientSession(connector=connector) as session:
+        assert await PodSignals(session).verification("10.0.0.1") == SAID
+        await PodSignals(session).verify("10.0.0.1")
+    await runner.cleanup()
+    assert asked == ["GET /verification", "POST /verification"]

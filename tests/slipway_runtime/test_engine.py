@@ -46,13 +46,6 @@ def test_outputs_come_in_the_order_asked_for(tmp_path: Path) -> None:
     assert [a.tolist() for a in engine.run(feed, ["difference", "sum"])] == [[2], [4]]
 
 
-@pytest.mark.parametrize("datatype", DATATYPES, ids=lambda datatype: datatype.name)
-def test_the_smallest_input_is_one_that_the_model_takes(datatype: Datatype, tmp_path: Path) -> None:
-    engine = load(identity(datatype.name, ["N", 2, "M"]), tmp_path)
-    (answer,) = engine.run(engine.smallest(), ["y"])
-    assert answer.shape == (1, 2, 1)
-
-
 def test_dimensions_without_a_size_are_free(tmp_path: Path) -> None:
     engine = load(identity(shape=["N", 2]), tmp_path)
     assert engine.signature.inputs["x"].shape == (-1, 2)
@@ -91,7 +84,7 @@ def test_onnxruntime_is_told_not_to_report_home_before_it_is_imported() -> None:
         "assert 'onnxruntime' not in sys.modules; print(os.environ['ORT_DISABLE_TELEMETRY'])"
     )
     told = {**os.environ, "ORT_DISABLE_TELEMETRY": "0"}
-    ended = subprocess.run(  # noqa: S603
+    ended = subprocess.run(
         [sys.executable, "-c", code], env=told, capture_output=True, text=True, check=True
     )
     assert ended.stdout == "1\n"
@@ -113,7 +106,7 @@ def test_a_classifier_with_zipmap_is_refused_with_the_remedy(tmp_path: Path) -> 
     ("path", "expected"),
     [
         pytest.param(broken.ir_too_new, "IR version 99; onnxruntime", id="IR"),
-        pytest.param(broken.opset_too_new, "opset 99; onnxruntime", id="opset"),
+        pytest.param(broken.opset_too_new, "opset 99 of ai.onnx.ml; onnxruntime", id="opset"),
     ],
 )
 def test_a_model_of_the_future_is_refused_with_both_numbers(

@@ -17,6 +17,7 @@ import pytest
 
 from support.onnx_models import identity, slow, with_external_data, written
 from support.runtime_server import COMMAND, settings_file
+from support.verification import a_check, a_verification
 
 MODEL = slow(8, 512).SerializeToString()  # a megabyte
 DIGEST = sha256(MODEL).hexdigest()
@@ -51,13 +52,13 @@ class Pod:
     def put(self, name: str, content: bytes = MODEL) -> None:
         (self.root / "source" / name).write_bytes(content)
 
-    def fetch(self, uri: str, digest: str | None = None) -> Outcome:
-        config = settings_file(self.root, model={"uri": uri, "sha256": digest})
+    def fetch(self, uri: str, digest: str | None = None, **settings: Any) -> Outcome:
+        config = settings_file(self.root, model={"uri": uri, "sha256": digest}, **settings)
         log = self.root / "termination-log"
         log.touch()
         places = [f"--{name}={self.root / name}" for name in ("source", "models")]
         command = [*COMMAND, "fetch", f"--config={config}", f"--termination-log={log}", *places]
-        ended = subprocess.run(  # noqa: S603
+        ended = subprocess.run(
             command,
             capture_output=True,
             text=True,
@@ -152,7 +153,7 @@ def certificate(tmp_path: Path) -> Path:
     pem = tmp_path / "server.pem"
     made = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=test"
     names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(pem), "-out", "-"]
-    shown = subprocess.run([*made.split(), *names], capture_output=True, check=True)  # noqa: S603
+    shown = subprocess.run([*made.split(), *names], capture_output=True, check=True)
     pem.write_bytes(pem.read_bytes() + shown.stdout)
     return pem
 
@@ -187,6 +188,7 @@ def test_a_mounted_file_is_copied(pod: Pod, uri: str) -> None:
         "hint": "",
         "digest": DIGEST,
         "bytes": len(MODEL),
+        "log": "",
     }
 
 
@@ -232,6 +234,24 @@ def test_nothing_outside_of_the_volume_is_read(pod: Pod) -> None:
     (pod.root / "source" / "link").symlink_to(secret)
     for uri in ("pvc://claim/../secret", "pvc://claim/link"):
         assert pod.fetch(uri).reason == "SourceNotFound"
+
+
+def test_a_disk_that_is_full_is_told_and_nothing_is_left(pod: Pod) -> None:
+    pod.put("m.onnx")
+    pod.model.with_name(".model.onnx.part").symlink_to("/dev/full")
+    outcome = pod.fetch("pvc://claim/m.onnx")
+    assert (outcome.code, outcome.reason) == (1, "DiskFull")
+    assert "No space left on device" in outcome.message["message"]
+    assert "limits[ephemeral-storage]" in outcome.message["hint"]
+    assert pod.left() == set()
+
+
+def test_a_config_map_without_anything_in_it_is_missing(pod: Pod) -> None:
+    outcome = pod.fetch("configMap://models/m.onnx")
+    assert outcome.reason == "ConfigMapMissing"
+    assert "there is no ConfigMap models in this namespace" in outcome.message["message"]
+    assert "kubectl create configmap models --from-file=m.onnx=FILE" in outcome.message["hint"]
+    assert "fetch failed" in outcome.message["log"]
 
 
 @pytest.mark.parametrize(
@@ -403,9 +423,57 @@ def test_what_is_no_model_is_left_for_serve_to_explain(pod: Pod) -> None:
     assert pod.fetch("pvc://claim/m.onnx").code == 0
 
 
+GOLDEN = b"as good as rows"
+
+
+def a_far_dataset(pod: Pod, web: Web, content: bytes = GOLDEN) -> dict[str, Any]:
+    path = pod.root / "models" / "datasets" / "far.npz"
+    return {
+        "name": "far",
+        "path": str(path),
+        "uri": web.uri("/golden.npz?key=secret"),
+        "sha256": sha256(content).hexdigest(),
+    }
+
+
+def test_a_data_set_is_fetched_beside_the_model_and_kept(pod: Pod, web: Web) -> None:
+    pod.put("m.onnx")
+    web.answers = [lambda handler: handler.say(200, GOLDEN)]
+    wanted = a_verification(a_far_dataset(pod, web), a_check("Output", dataset="far"))
+    for _ in range(2):
+        assert pod.fetch("pvc://claim/m.onnx", verification=wanted).reason == "Fetched"
+    assert (pod.root / "models" / "datasets" / "far.npz").read_bytes() == GOLDEN
+    assert len(web.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "hint"),
+    [
+        (lambda handler: handler.say(404), "SourceNotFound", "Correct {}.uri"),
+        (lambda handler: handler.say(200, b"other"), "DigestMismatch", "correct {}.sha256"),
+        (
+            lambda handler: handler.say(200, b"0" * (64 << 20) + b"1"),
+            "DatasetInvalid",
+            "fewer rows",
+        ),
+    ],
+)
+def test_a_data_set_that_is_not_what_it_should_be_is_told_as_such(
+    pod: Pod, web: Web, answer: Answer, reason: str, hint: str
+) -> None:
+    pod.put("m.onnx")
+    web.answers = [answer]
+    wanted = a_verification(a_far_dataset(pod, web), a_check("Output", dataset="far"))
+    outcome = pod.fetch("pvc://claim/m.onnx", verification=wanted)
+    assert (outcome.code, outcome.reason) == (1, reason)
+    assert hint.format("spec.verification.datasets[far]") in outcome.message["hint"]
+    assert "secret" not in outcome.log
+    assert not list((pod.root / "models").glob("datasets/*"))
+
+
 def test_settings_that_are_not_there_are_named(pod: Pod) -> None:
     log = pod.root / "log"
     log.touch()
     command = [*COMMAND, "fetch", "--config", "/nowhere.json", "--termination-log", str(log)]
-    assert subprocess.run(command, capture_output=True, check=False).returncode == 1  # noqa: S603
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 1
     assert json.loads(log.read_text())["reason"] == "SettingsInvalid"

@@ -28,3 +28,14 @@ def test_a_draining_server_wants_no_new_callers() -> None:
 def test_a_model_that_arrives_during_the_drain_does_not_end_it() -> None:
     assert Health().draining().loaded().state is State.DRAINING
     assert Health().draining().failed(FAULT).state is State.DRAINING
+
+
+def test_a_server_that_verifies_its_answers_has_started_and_is_not_ready() -> None:
+    health = Health().verifying()
+    assert (health.started, health.ready, health.reason) == (True, False, "Verifying")
+    assert health.loaded().ready
+
+
+def test_a_failure_that_was_mended_is_forgotten() -> None:
+    assert Health().failed(FAULT).verifying().loaded().message == ""
+    assert Health().draining().verifying().state is State.DRAINING

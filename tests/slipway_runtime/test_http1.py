@@ -17,6 +17,7 @@ BODY = json.dumps(
     {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 3], "data": [1, 2, 3]}]}
 ).encode()
 INFER = b"/v2/models/m/infer"
+CHUNKED = b"POST %b HTTP/1.1\r\nHost: s\r\nTransfer-Encoding: %%b\r\n\r\n" % INFER
 LIVE = b"GET /v2/health/live HTTP/1.1\r\nHost: s\r\n\r\n"
 
 
@@ -86,6 +87,31 @@ def test_a_connection_serves_many_requests(wire: Wire) -> None:
         assert "connection" not in headers
 
 
+def test_a_head_that_came_before_is_taken_with_every_body_and_cut(wire: Wire) -> None:
+    """What begins as a request before it takes a shorter path: it must make no difference."""
+    wire.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    other = BODY.replace(b"1, 2, 3", b"4, 5, 6")
+    whole = post() + post(other)
+    for cut in (len(whole), 5, len(post()) - len(BODY), len(post()) - 1, len(post()), -1):
+        wire.send(whole[:cut])
+        time.sleep(0.01)
+        wire.send(whole[cut:] if cut < len(whole) else b"")
+        for expected in ([1, 2, 3], [4, 5, 6]):
+            status, _, body = wire.answer()
+            assert status == 200
+            assert json.loads(body)["outputs"][0]["data"] == expected
+
+
+def test_a_head_that_came_before_takes_the_same_refusals(wire: Wire) -> None:
+    bad = BODY.replace(b"FP32", b"FP64")
+    for _ in range(3):
+        wire.send(post() + post(bad))
+        assert wire.answer()[0] == 200
+        status, _, body = wire.answer()
+        assert status == 400
+        assert "'FP64'" in error_of(body)
+
+
 def test_pipelined_requests_are_answered_in_order(wire: Wire) -> None:
     ids = [f"{number}" for number in range(50)]
     requests = [post(BODY[:-1] + b', "id": "%b"}' % name.encode()) for name in ids]
@@ -110,11 +136,32 @@ def test_a_chunked_body_is_read(wire: Wire) -> None:
     assert wire.answer()[0] == 200
 
 
+def test_headers_behind_a_chunked_body_change_nothing(wire: Wire) -> None:
+    trailers = b"Inference-Header-Content-Length: 1\r\nContent-Encoding: br\r\nHost: t\r\n"
+    chunk = b"%x;ext=1\r\n%b\r\n0\r\n" % (len(BODY), BODY)
+    wire.send(CHUNKED % b"chunked" + chunk + trailers + b"\r\n")
+    assert wire.answer()[0] == 200
+    wire.send(post())
+    assert wire.answer()[0] == 200
+
+
+def test_a_header_that_comes_twice_is_one_list(wire: Wire) -> None:
+    wire.send(post(BODY, b"Content-Encoding: gzip", b"Content-Encoding: gzip"))
+    status, _, body = wire.answer()
+    assert status == 415
+    assert "'gzip, gzip'" in error_of(body)
+    name = b"Inference-Header-Content-Length: %d"
+    wire.send(post(BODY, name % len(BODY), name % 1))
+    status, _, body = wire.answer()
+    assert status == 400
+    assert "Inference-Header-Content-Length is" in error_of(body)
+
+
 def test_a_bad_request_leaves_the_connection_usable(wire: Wire) -> None:
     for request, expected in [
         (post(b"{"), 400),
         (post(b""), 400),
-        (post(BODY, b"Content-Encoding: gzip"), 415),
+        (post(BODY, b"Content-Encoding: br"), 415),
         (b"GET /nothing HTTP/1.1\r\nHost: s\r\n\r\n", 404),
         (b"DELETE /v2 HTTP/1.1\r\nHost: s\r\n\r\n", 405),
         (b"GET %b HTTP/1.1\r\nHost: s\r\n\r\n" % INFER, 405),
@@ -197,6 +244,44 @@ def test_a_chunked_body_that_grows_too_large_is_refused(wire: Wire) -> None:
         ),
         pytest.param(b"GET / HTTP/1.1\r\nHost: s\r\nX: " + b"a" * 90_000, 431, id="one header"),
         pytest.param(post(BODY, b"Expect: a-pony"), 417, id="an expectation"),
+        pytest.param(post(BODY, b"Host: t"), 400, id="two hosts"),
+        pytest.param(post(BODY, b"Content-Length: %d" % len(BODY)), 400, id="one length twice"),
+        pytest.param(post(BODY).replace(b"Length: ", b"Length: +"), 400, id="a signed length"),
+        pytest.param(post(BODY).replace(b"Length: ", b"Length: 0x"), 400, id="a hex length"),
+        pytest.param(post(BODY).replace(b"Length: ", b"Length: 7, "), 400, id="a list of lengths"),
+        pytest.param(
+            post(BODY).replace(b"Length:", b"Length :"), 400, id="a space before the colon"
+        ),
+        pytest.param(post(b"", length=10**30), 400, id="an overflowing length"),
+        pytest.param(post(BODY, b"X: a\r\n b"), 400, id="a folded line"),
+        pytest.param(post(BODY, b"X: a\nY: b"), 400, id="a line feed alone"),
+        pytest.param(post(BODY, b"X: a\rY: b"), 400, id="a carriage return alone"),
+        pytest.param(post(BODY, b"X: a\0b"), 400, id="a zero byte"),
+        pytest.param(post(BODY, b": x"), 400, id="a header without a name"),
+        pytest.param(b"GET /v2\nHost: s\n\n", 400, id="line feeds only"),
+        pytest.param(b"GET /v2 HTTP/2.0\r\nHost: s\r\n\r\n", 400, id="a later version"),
+        pytest.param(b"GET /v2 HTTP/0.9\r\n\r\n", 400, id="an earlier version"),
+        pytest.param(b"get /v2 HTTP/1.1\r\nHost: s\r\n\r\n", 400, id="a method in small letters"),
+        pytest.param(CHUNKED % b"gzip, chunked", 400, id="compressed in transfer"),
+        pytest.param(CHUNKED % b"identity", 400, id="an unknown transfer coding"),
+        pytest.param(CHUNKED % b"chunked\r\nTransfer-Encoding: chunked", 400, id="chunks twice"),
+        pytest.param(CHUNKED % b"chunked\r\nContent-Length: 3", 400, id="chunks and a length"),
+        pytest.param(CHUNKED.replace(b"1.1", b"1.0") % b"chunked", 400, id="chunks in HTTP/1.0"),
+        pytest.param(CHUNKED % b"chunked" + b"-3\r\nabc\r\n", 400, id="a negative chunk"),
+        pytest.param(CHUNKED % b"chunked" + b"f" * 17 + b"\r\n", 400, id="an overflowing chunk"),
+        pytest.param(CHUNKED % b"chunked" + b"3\r\nabcd\r\n", 400, id="a chunk that overruns"),
+        pytest.param(CHUNKED % b"chunked" + b"3\nabc\n0\n\n", 400, id="chunks with line feeds"),
+        pytest.param(
+            CHUNKED % b"chunked" + b'3;a="\r\n"\r\nabc\r\n',
+            400,
+            id="a chunk extension with a break",
+        ),
+        pytest.param(
+            CHUNKED % b"chunked" + b"3;" + b"a" * 100_000, 431, id="an endless chunk extension"
+        ),
+        pytest.param(
+            CHUNKED % b"chunked" + b"0\r\n" + b"X: a\r\n" * 20_000, 431, id="endless trailers"
+        ),
     ],
 )
 def test_what_is_no_request_is_answered_and_the_connection_ends(
@@ -264,11 +349,11 @@ def test_a_client_that_reads_late_gets_all_of_its_answers(wire: Wire) -> None:
     large = [0.5] * 30_000
     tensor = {"name": "x", "datatype": "FP32", "shape": [10_000, 3], "data": large}
     request = post(json.dumps({"inputs": [tensor]}).encode())
-    sender = threading.Thread(target=wire.send, args=[request * 80])
+    sender = threading.Thread(target=wire.send, args=[request * 200])
     sender.start()
     time.sleep(0.5)
     assert sender.is_alive()  # the server does not read on while nobody takes its answers
-    for _ in range(80):
+    for _ in range(200):
         status, _, body = wire.answer()
         assert status == 200
         assert json.loads(body)["outputs"][0]["data"] == large

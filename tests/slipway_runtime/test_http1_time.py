@@ -14,8 +14,8 @@ from slipway_runtime.http1 import (
     SLOWEST_BODY,
     WRITE_SECONDS,
     Connection,
-    Port,
 )
+from slipway_runtime.port import Port
 from support.waiting import until
 
 GET = b"GET / HTTP/1.1\r\nHost: s\r\n\r\n"
@@ -68,7 +68,7 @@ async def stage() -> AsyncIterator[Stage]:
     yield Stage(site, port, listener.sockets[0].getsockname()[1])
     listener.close()
     for connection in list(port.connections):
-        connection.connection_lost(None)
+        connection.abort()
     await asyncio.sleep(0)
 
 
@@ -182,6 +182,23 @@ async def test_more_bytes_than_the_server_may_hold_are_refused(stage: Stage) -> 
     assert stage.port.held_bytes == 0
     first.close()
     second.close()
+
+
+async def test_a_request_that_is_known_by_its_head_counts_as_much(stage: Stage) -> None:
+    request = POST.replace(b"1000000", b"1000") + bytes(1000)
+    reader, writer = await stage.client()
+    for number in range(3):
+        writer.write(request)
+        await until(lambda: len(stage.site.opened) > number)  # noqa: B023 - awaited at once
+        assert stage.port.held_bytes == 1000
+        assert stage.site.opened[number].cancel
+        stage.site.opened[number].answer(OK)
+        assert stage.port.held_bytes == 0
+        assert stage.site.opened[number].cancel is None
+    stage.port.most_held_bytes = 999
+    writer.write(request)
+    assert b" 503 " in await reader.read()
+    writer.close()
 
 
 async def test_a_client_that_goes_away_leaves_nothing_behind(stage: Stage) -> None:

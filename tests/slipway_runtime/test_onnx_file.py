@@ -10,7 +10,14 @@ from onnx.external_data_helper import set_external_data
 
 from slipway_runtime import onnx_file
 from slipway_runtime.protobuf import MalformedError
-from support.onnx_models import a_model, a_tensor, arithmetic, identity, with_external_data
+from support.onnx_models import (
+    a_model,
+    a_tensor,
+    arithmetic,
+    counting,
+    identity,
+    with_external_data,
+)
 
 
 def outside(name: str, location: str) -> TensorProto:
@@ -25,6 +32,11 @@ def test_versions_are_those_that_onnx_wrote() -> None:
     assert facts.ir_version == 9
     assert facts.opsets == {"": 15}
     assert facts.external == []
+
+
+def test_a_loop_is_found() -> None:
+    assert onnx_file.read(counting().SerializeToString()).loops
+    assert not onnx_file.read(arithmetic().SerializeToString()).loops
 
 
 def test_the_standard_domain_has_one_name() -> None:

@@ -42,7 +42,7 @@ def test_a_serving_server_says_that_it_is_there(server: Server, path: str, expec
 def test_the_server_describes_itself(server: Server) -> None:
     described = server.ask("GET", "/v2").json
     assert described["name"] == "slipway"
-    assert described["extensions"] == ["binary_tensor_data"]
+    assert "binary_tensor_data" in described["extensions"]
 
 
 @pytest.mark.parametrize("path", ["/v2/models/m", "/v2/models/m/versions/7"])
@@ -79,7 +79,7 @@ def test_a_prediction(server: Server, path: str) -> None:
         "/v2/models/other/ready",
         "/v2/models/m/versions/8",
         "/v2/models/m/versions/8/ready",
-        "/v2/models/m/config",
+        "/v2/models/m/config/x",
         "/v2/health",
         "/",
         "/v1/models/m",
@@ -99,9 +99,9 @@ def test_a_prediction_of_another_model_is_not_found(server: Server, path: str) -
 
 
 def test_other_encodings_are_refused(server: Server) -> None:
-    answer = server.ask("POST", "/v2/models/m/infer", b"x", {"Content-Encoding": "gzip"})
+    answer = server.ask("POST", "/v2/models/m/infer", b"x", {"Content-Encoding": "br"})
     assert answer.status == 415
-    assert "'gzip'" in answer.json["error"]
+    assert "'br'" in answer.json["error"]
 
 
 @pytest.mark.parametrize("length", ["x", "-1", "", "1" * 30, "99999"])
@@ -206,8 +206,10 @@ def test_more_than_may_wait_is_refused_with_a_time_to_come_back(tmp_path: Path) 
     refused = next(answer for answer in answers if answer.status == 503)
     assert int(refused.headers["retry-after"]) >= 1
     assert "requests wait already" in refused.json["error"]
-    assert counted['slipway_requests_total{model="m",code="503"}'] == statuses.count(503)
-    assert counted['slipway_rejected_total{model="m",reason="Overloaded"}'] == statuses.count(503)
+    assert counted[
+        'slipway_requests_total{model="m",protocol="rest",code="503"}'
+    ] == statuses.count(503)
+    assert counted['slipway_rejected_total{model="m",reason="QueueFull"}'] == statuses.count(503)
 
 
 def test_what_takes_longer_than_a_request_may_is_answered_with_504(tmp_path: Path) -> None:

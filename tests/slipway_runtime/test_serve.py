@@ -162,9 +162,9 @@ def test_metrics_count_what_was_asked(server: Server) -> None:
     def counted() -> tuple[float, float, float]:
         seen = server.metrics()
         return (
-            seen.get('slipway_requests_total{model="m",code="200"}', 0),
-            seen.get('slipway_requests_total{model="m",code="400"}', 0),
-            seen['slipway_request_duration_seconds_count{model="m"}'],
+            seen.get('slipway_requests_total{model="m",protocol="rest",code="200"}', 0),
+            seen.get('slipway_requests_total{model="m",protocol="rest",code="400"}', 0),
+            seen['slipway_request_duration_seconds_count{model="m",protocol="rest"}'],
         )
 
     before = counted()
@@ -192,7 +192,9 @@ def test_without_settings_the_model_has_its_files_name(tmp_path: Path) -> None:
 
 
 def test_long_predictions_hold_up_no_probe(tmp_path: Path) -> None:
-    with a_server(written(slow(2000), tmp_path / "m.onnx")) as server:
+    config = settings_file(tmp_path, limits={"requestTimeoutSeconds": 60.0})
+    path = written(slow(1000), tmp_path / "m.onnx")
+    with a_server(path, "--config", str(config)) as server:
         with ThreadPoolExecutor(4) as pool:
             runs = [pool.submit(ask_long, server) for _ in range(4)]
             waits = []
@@ -211,7 +213,7 @@ def test_a_port_that_is_taken_ends_the_command(tmp_path: Path) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         command = [*COMMAND, "serve", str(path), "--http", address, "--admin", "127.0.0.1:0"]
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert "Address already in use" in json.loads(ended.stderr.splitlines()[-1])["problem"]
 
@@ -299,5 +301,5 @@ def test_no_request_is_lost_when_the_server_ends_under_load(tmp_path: Path) -> N
         for call in calls:
             call.result()  # raises if a connection broke
         assert server.wait() == 0
-    assert served > 200
+    assert served > 50
     assert {status for caller in callers for status in caller.statuses} == {200}

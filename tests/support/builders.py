@@ -13,13 +13,23 @@ URI = "https://models.example.org/fraud.onnx"
 DIGEST = "9f" * 32
 
 DEFAULTS: dict[str, Any] = {
+    "suspend": False,
     "runtime": {
+        "executionProviders": ["CPU"],
+        "requireProvider": True,
+        "batching": {"mode": "Auto", "maxBatchSize": 64, "maxQueueDelay": "0s"},
         "session": {"intraOpNumThreads": "Auto", "graphOptimizationLevel": "All"},
         "limits": {"maxQueue": 512, "requestTimeout": "10s", "maxRequestBytes": "64Mi"},
     },
     "resources": {
         "requests": {"cpu": "500m", "memory": "512Mi"},
         "limits": {"cpu": "1", "memory": "1Gi"},
+    },
+    "rollout": {
+        "progressDeadlineSeconds": 600,
+        "strategy": "BlueGreen",
+        "rollbackWindow": "0s",
+        "paused": False,
     },
     "availability": {
         "disruptionBudget": {"maxUnavailable": 1},
@@ -91,4 +101,4 @@ def a_revision(fingerprint: str, number: int = 1, **workload: Any) -> Revision:
 
 def a_world(*revisions: Revision, **changes: Any) -> Observed:
     """Build what is seen of a model; without changes its Service and status name nothing."""
-    return Observed(generation=1, revisions=revisions, **changes)
+    return Observed(**{"generation": 1, "now": NOON, "revisions": revisions, **changes})

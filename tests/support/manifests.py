@@ -11,7 +11,12 @@ Manifest = dict[str, Any]
 
 MANIFESTS = ROOT / "manifests"
 BASE = MANIFESTS / "base"
-EXAMPLE = MANIFESTS / "overlays" / "example"
+OVERLAYS = MANIFESTS / "overlays"
+CLUSTER = OVERLAYS / "cluster"
+EXAMPLE = OVERLAYS / "example"
+GITOPS = MANIFESTS / "gitops"
+MONITORING = MANIFESTS / "monitoring"
+POLICY = MANIFESTS / "policy"
 SAMPLES = sorted((MANIFESTS / "samples").glob("*.yaml"))
 
 
@@ -26,7 +31,10 @@ def models(path: Path) -> list[Manifest]:
 
 
 def base(kind: str, name: str) -> Manifest:
-    """Find an object of manifests/base."""
-    everything = [d for path in sorted(BASE.glob("*.yaml")) for d in documents(path)]
+    """Find an object of manifests/base, or of what the whole cluster gets beside it."""
+    [whole] = documents(CLUSTER / "kustomization.yaml")
+    beside = [CLUSTER / resource for resource in whole["resources"] if resource.endswith(".yaml")]
+    files = [*sorted(BASE.glob("*.yaml")), *beside]
+    everything = [d for path in files for d in documents(path) if "metadata" in d]
     [found] = [d for d in everything if d["kind"] == kind and d["metadata"]["name"] == name]
     return found

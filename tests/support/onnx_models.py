@@ -82,6 +82,12 @@ def logarithm() -> onnx.ModelProto:
     return a_model([node], [a_tensor("x", "FP32", ["N"])], [a_tensor("y", "FP32", ["N"])])
 
 
+def total() -> onnx.ModelProto:
+    """Answer ``y`` with the sum of all that came as ``x``."""
+    node = helper.make_node("ReduceSum", ["x"], ["y"])
+    return a_model([node], [a_tensor("x", "FP32", ["N", 1])], [a_tensor("y", "FP32", [1, 1])])
+
+
 def lookup() -> onnx.ModelProto:
     """Answer ``y`` = the row ``x`` of a table of three: other indices are an error."""
     table = numpy_helper.from_array(np.arange(3, dtype=np.float32), "table")
@@ -106,6 +112,54 @@ def slow(iterations: int, size: int = 256) -> onnx.ModelProto:
     ]
     ends = a_tensor("x", "FP32", [size, size]), a_tensor("y", "FP32", [size, size])
     return a_model(nodes, [ends[0]], [ends[1]], [weight])
+
+
+def deep(layers: int, width: int = 256) -> onnx.ModelProto:
+    """Answer ``y`` = ``x`` after so many multiplications with a rotation, rows each by itself."""
+    turn = numpy_helper.from_array(np.roll(np.eye(width, dtype=np.float32), 1, 1), "turn")
+    names = ["x", *(f"h{number}" for number in range(layers - 1)), "y"]
+    nodes = [
+        helper.make_node("MatMul", [before, "turn"], [after]) for before, after in pairwise(names)
+    ]
+    ends = a_tensor("x", "FP32", ["N", width]), a_tensor("y", "FP32", ["N", width])
+    return a_model(nodes, [ends[0]], [ends[1]], [turn])
+
+
+def blurring() -> onnx.ModelProto:
+    """Answer ``y``, an image's mean after three convolutions that keep its size, which is any."""
+    nodes, weights, last, channels = [], [], "x", 3
+    for number, width in enumerate((16, 16, 32)):
+        kernel = np.full((width, channels, 3, 3), 1 / (9 * channels), np.float32)
+        weights.append(numpy_helper.from_array(kernel, f"w{number}"))
+        given = [last, f"w{number}"]
+        nodes.append(helper.make_node("Conv", given, [f"h{number}"], pads=[1, 1, 1, 1]))
+        last, channels = f"h{number}", width
+    nodes.append(helper.make_node("GlobalAveragePool", [last], ["y"]))
+    ends = a_tensor("x", "FP32", ["N", 3, "H", "W"]), a_tensor("y", "FP32", ["N", 32, 1, 1])
+    return a_model(nodes, [ends[0]], [ends[1]], weights)
+
+
+def counting() -> onnx.ModelProto:
+    """Answer ``y``, to which one is added as often as ``x`` says: as slow as the caller wants."""
+    scalar = [helper.make_tensor_value_info("i", TensorProto.INT64, [])]
+    more = helper.make_tensor_value_info("more", TensorProto.BOOL, [])
+    before, after = (a_tensor(name, "FP32", [1]) for name in ("before", "after"))
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["more"], ["again"]),
+            helper.make_node("Add", ["before", "one"], ["after"]),
+        ],
+        "body",
+        [*scalar, more, before],
+        [helper.make_tensor_value_info("again", TensorProto.BOOL, []), after],
+    )
+    first = [
+        numpy_helper.from_array(np.zeros(1, np.float32), "zero"),
+        numpy_helper.from_array(np.ones(1, np.float32), "one"),
+        numpy_helper.from_array(np.array(True), "yes"),
+    ]
+    node = helper.make_node("Loop", ["x", "yes", "zero"], ["y"], body=body)
+    return a_model([node], [a_tensor("x", "INT64", [1])], [a_tensor("y", "FP32", [1])], first)
 
 
 def with_external_data(directory: Path, location: str = "weights.bin") -> Path:

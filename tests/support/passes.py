@@ -7,11 +7,11 @@ from typing import Any
 from slipway_operator.core.spec import Spec
 from slipway_operator.ports import Ref
 from slipway_operator.reconcile import reconcile
-from support.builders import a_model
+from support.builders import DIGEST, a_model
 from support.fakes import FakeCluster, a_fake_world
 
 REF = Ref("risk", "fraud")
-NEW_URI = {"uri": "https://models.example.org/other.onnx"}
+NEW_URI = {"uri": "https://models.example.org/other.onnx", "sha256": DIGEST}
 
 
 def a_cluster(**spec: Any) -> FakeCluster:
@@ -52,7 +52,7 @@ def selected(cluster: FakeCluster) -> str:
     return f"fraud-{cluster.get('Service', 'fraud')['spec']['selector']['slipway.dev/track']}"
 
 
-def a_pod(revision: str, **status: Any) -> dict[str, Any]:
+def a_pod(revision: str, suffix: str = "x", **status: Any) -> dict[str, Any]:
     """Build a pod of a revision."""
     labels = {"slipway.dev/revision": revision.rpartition("-")[2]}
-    return {"metadata": {"name": f"{revision}-x", "labels": labels}, "status": status}
+    return {"metadata": {"name": f"{revision}-{suffix}", "labels": labels}, "status": status}

@@ -70,8 +70,8 @@ def a_claim(workplace: Workplace, *paths: Path) -> str:
     The volume is filled by a pod with root's rights, in a namespace of its own.
     """
     name = f"{workplace.namespace}-volume"
-    node = json.loads(workplace.cluster.run("get", "nodes", "--output=json"))["items"][0]
-    host = node["metadata"]["name"]
+    nodes = json.loads(workplace.cluster.run("get", "nodes", "--output=json"))["items"]
+    host = next(node["metadata"]["name"] for node in nodes if "taints" not in node["spec"])
     folder = f"/var/tmp/{name}"  # noqa: S108 - on the node
     filler = Workplace.open(workplace.cluster, restricted=False)
     sleep = ["python3", "-c", "import time; time.sleep(600)"]

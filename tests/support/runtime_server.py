@@ -33,7 +33,7 @@ def settings_file(directory: Path, **changes: Any) -> Path:
         "drainSeconds": 0.0,
     }
     for key, value in changes.items():
-        settings[key] = {**settings[key], **value} if isinstance(value, dict) else value
+        settings[key] = {**settings.get(key, {}), **value} if isinstance(value, dict) else value
     path = directory / "settings.json"
     path.write_text(json.dumps(settings))
     return path
@@ -59,6 +59,7 @@ class Answered:
 class Server:
     process: subprocess.Popen[str]
     http: int = 0
+    grpc: int = 0
     admin: int = 0
     events: list[dict[str, Any]] = field(default_factory=list)
     _lines: "queue.Queue[dict[str, Any]]" = field(default_factory=queue.Queue)
@@ -112,11 +113,19 @@ class Server:
 
 
 @contextmanager
-def a_server(model: Path, *options: str, settle: str = "serving") -> Iterator[Server]:
-    """Start a server and wait until it says ``settle``: "serving" or "no model to serve"."""
-    ports = ["--http", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
+def a_server(
+    model: Path, *options: str, settle: str = "serving", hurried: str = ""
+) -> Iterator[Server]:
+    """Start a server and wait until it says ``settle``: "serving" or "no model to serve".
+
+    ``hurried`` is Python that shortens its times, which would be long for a test.
+    """
+    ports = [f"--{port}=127.0.0.1:0" for port in ("http", "grpc", "admin")]
     command = [*COMMAND, "serve", str(model), *ports, *options]
-    with subprocess.Popen(  # noqa: S603
+    if hurried:
+        code = f"from slipway_runtime import __main__\n{hurried}\n__main__.main()"
+        command = [sys.executable, "-c", code, *command[len(COMMAND) :]]
+    with subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONWARNINGS": "error"}
     ) as process:
         server = Server(process)
@@ -125,6 +134,7 @@ def a_server(model: Path, *options: str, settle: str = "serving") -> Iterator[Se
         try:
             listening = server.wait_for("listening")
             server.http = int(listening["http"][0].rpartition(":")[2])
+            server.grpc = int(listening["grpc"][0].rpartition(":")[2])
             server.admin = int(listening["admin"][0].rpartition(":")[2])
             server.wait_for(settle)
             yield server

@@ -21,9 +21,21 @@ _MODEL = "spec.model"
 _URI = "spec.model.uri"
 _SESSION = "spec.runtime.session"
 _LIMITS = "spec.runtime.limits"
+_BATCHING = "spec.runtime.batching"
+_RUNTIME = "spec.runtime"
 _TEMPLATE = "spec.template"
+_DEADLINE = "spec.rollout.progressDeadlineSeconds"
+_ROLLOUT = "spec.rollout"
+_CANARY = "spec.rollout.canary"
+_SHADOW = "spec.rollout.shadow"
 _BUDGET = "spec.availability.disruptionBudget.maxUnavailable"
 _METRICS = "spec.autoscaling.metrics"
+
+
+def signature(**changes: Any) -> Changes:
+    """Promise one input, as ``changes`` say."""
+    entry = {"name": "x", "datatype": "FP32", "shape": [-1, 4], **changes}
+    return {"spec.signature": {"inputs": [{k: v for k, v in entry.items() if v is not None}]}}
 
 
 def metric(name: str = "cpu", **target: Any) -> list[dict[str, Any]]:
@@ -46,6 +58,19 @@ def autoscaled(**changes: Any) -> Changes:
     return {"spec.replicas": None, "spec.autoscaling": {"maxReplicas": 3, **changes}}
 
 
+A_STEP = {"weight": 5, "duration": "1m"}
+
+
+def canary(**changes: Any) -> Changes:
+    """Changes that make a canary of new revisions, with ``changes`` in spec.rollout.canary."""
+    return {"spec.rollout": {"strategy": "Canary", "canary": changes}}
+
+
+def shadow(**changes: Any) -> Changes:
+    """Changes that make a shadow of new revisions, with ``changes`` in spec.rollout.shadow."""
+    return {"spec.rollout": {"strategy": "Shadow", "shadow": changes}}
+
+
 def policy(**changes: Any) -> Changes:
     """Changes that bound the scale-down by one policy."""
     entry = {"type": "Pods", "value": 1, "periodSeconds": 60, **changes}
@@ -64,6 +89,45 @@ def constraint(**changes: Any) -> Changes:
     entry = {key: value for key, value in entry.items() if value is not None}
     return {f"{_TEMPLATE}.topologySpreadConstraints": [entry]}
 
+
+_VERIFICATION = "spec.verification"
+_CASE = {
+    "inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 2], "data": [1, 2.5]}],
+    "outputs": [
+        {"name": "y", "datatype": "FP32", "shape": [1], "data": [0.5]},
+        {"name": "label", "datatype": "BYTES", "shape": [1], "data": ["a"]},
+    ],
+}
+
+
+def verified(*checks: Changes, **changes: Any) -> Changes:
+    """Demand ``checks`` of a data set of one case, with ``changes`` in spec.verification."""
+    found = {"datasets": [{"name": "golden", "cases": [_CASE]}], "checks": list(checks)}
+    return {_VERIFICATION: {k: v for k, v in (found | changes).items() if v is not None}}
+
+
+def check(kind: str = "Expected", name: str = "c", **demands: Any) -> Changes:
+    """One check of a type; ``demands`` replace or, as None, remove what it says."""
+    said = {k: v for k, v in ({"dataset": "golden"} | demands).items() if v is not None}
+    return {"name": name, "type": kind, kind[:1].lower() + kind[1:]: said}
+
+
+def dataset(**source: Any) -> Changes:
+    """Take the data set from elsewhere."""
+    return verified(check(), datasets=[{"name": "golden", **source}])
+
+
+def score(**demands: Any) -> Changes:
+    """One check of a score."""
+    return verified(check("Metric", label="label", **demands))
+
+
+def change_of(**demands: Any) -> Changes:
+    """One check of changed inputs."""
+    return verified(check("Metamorphic", **demands))
+
+
+_FAR = "https://models.example.org/golden.npz"
 
 ACCEPTED: list[Changes] = [
     {},
@@ -91,6 +155,9 @@ ACCEPTED: list[Changes] = [
     {_URI: "configMap://iris.model/Model_v1-2.onnx"},
     {_URI: "file:///opt/models/model.onnx"},
     {f"{_MODEL}.sha256": HEX64},
+    signature(),
+    signature(shape=[]),
+    {"spec.signature": {"outputs": [{"name": "y", "datatype": "BYTES", "shape": [-1]}]}},
     {"spec.runtime": {}},
     {"spec.runtime.image": "slipway-runtime"},
     {"spec.runtime.image": "localhost:5000/slipway-runtime:dev"},
@@ -100,6 +167,13 @@ ACCEPTED: list[Changes] = [
     {f"{_SESSION}.intraOpNumThreads": 64},
     {f"{_SESSION}.graphOptimizationLevel": "Disabled"},
     {f"{_SESSION}.configEntries": {"session.set_denormal_as_zero": "1"}},
+    {f"{_RUNTIME}.executionProviders": ["CUDA", "CPU"], f"{_RUNTIME}.requireProvider": False},
+    {f"{_RUNTIME}.upgradePolicy": "Automatic", "spec.suspend": True},
+    {f"{_RUNTIME}.upgradePolicy": "OnChange", f"{_RUNTIME}.image": "example.org/runtime:1"},
+    {f"{_BATCHING}.mode": "Disabled"},
+    {f"{_BATCHING}.maxBatchSize": 4096},
+    {f"{_BATCHING}.maxQueueDelay": "5ms"},
+    {f"{_BATCHING}.maxQueueDelay": "1s"},
     {f"{_LIMITS}.maxQueue": 1},
     {f"{_LIMITS}.maxQueue": 65536},
     {f"{_LIMITS}.requestTimeout": "1ms"},
@@ -126,6 +200,18 @@ ACCEPTED: list[Changes] = [
     constraint(whenUnsatisfiable="DoNotSchedule", minDomains=2, nodeTaintsPolicy="Honor"),
     constraint(matchLabelKeys=["slipway.dev/revision"]),
     {f"{_TEMPLATE}.env": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}, {"name": "A"}]},
+    {"spec.rollout": {"progressDeadlineSeconds": 10}},
+    {"spec.rollout": {"strategy": "Recreate", "paused": True}},
+    {"spec.rollout": {"rollbackTo": "iris-0123abcd"}},
+    {"spec.rollout": {"rollbackWindow": "1h30m", "promote": "iris-0123abcd"}},
+    {"spec.rollout": {"promote": "iris-0123abcd", "abort": "iris-v2-dcba3210"}},
+    canary(),
+    canary(steps=[{"weight": 1, "duration": "0s"}, {"weight": 1, "duration": "24h"}]),
+    canary(minRequests=1, maxErrorRatio="0", maxP99="1s500ms"),
+    {"spec.rollout": {"strategy": "Canary", "canary": {}, "rollbackWindow": "1h"}},
+    shadow(),
+    shadow(percent=1, duration="24h", minRequests=1, minAgreement="1.0", rtol="1e-3", atol="0"),
+    {"spec.rollout": {"strategy": "Shadow", "shadow": {}, "canary": {}}},
     {"spec.replicas": 1000},
     autoscaled(),
     autoscaled(minReplicas=3),
@@ -137,6 +223,21 @@ ACCEPTED: list[Changes] = [
     autoscaled(behavior={"scaleUp": {"stabilizationWindowSeconds": 0, "selectPolicy": "Min"}}),
     policy(),
     policy(type="Percent", value=100, periodSeconds=1800),
+    verified(check()),
+    verified(check(), compatibility="Any"),
+    verified(check(rtol="0", atol="1e-4", maxMismatchRatio="0.01", minArgmaxAgreement="1")),
+    verified(check("Output", output="y", min="-1.5", max="1e3", sum="1")),
+    verified(check("BatchInvariance"), check("BatchInvariance", "d", sizes=[2, 256])),
+    change_of(transform="GaussianNoise", amount="0.01", expect="SameArgmax", minAgreement="0.98"),
+    change_of(transform="Permutation", expect="Close"),
+    score(metric="Accuracy", min="0.95"),
+    score(metric="RootMeanSquaredError", max="12.5"),
+    verified(check("Performance", duration="1m", maxP99="25ms", minThroughput="100")),
+    verified(check("Performance", concurrency=64, maxMemory="512Mi")),
+    verified(check(), continuous={}),
+    verified(check(), continuous={"interval": "5s", "rows": 32, "failureThreshold": 1}),
+    dataset(configMap={"name": "golden", "key": "golden.npz"}),
+    dataset(uri=f"{_FAR}?version=7", sha256=HEX64),
     {_BUDGET: 1},
     {_BUDGET: "1%"},
     {_BUDGET: "100%"},
@@ -220,6 +321,38 @@ REFUSED: list[tuple[Changes, str, str]] = [
         f"{_SESSION}.configEntries",
         "must have at most 32",
     ),
+    ({f"{_RUNTIME}.executionProviders": []}, f"{_RUNTIME}.executionProviders", "at least 1 items"),
+    (
+        {f"{_RUNTIME}.executionProviders": ["GPU"]},
+        f"{_RUNTIME}.executionProviders[0]",
+        "supported values",
+    ),
+    (
+        {f"{_RUNTIME}.executionProviders": ["CPU", "CPU"]},
+        f"{_RUNTIME}.executionProviders[1]",
+        "Duplicate value",
+    ),
+    ({f"{_RUNTIME}.requireProvider": "yes"}, f"{_RUNTIME}.requireProvider", "of type boolean"),
+    ({"spec.suspend": "yes"}, "spec.suspend", "of type boolean"),
+    (
+        {f"{_RUNTIME}.upgradePolicy": "Weekly"},
+        f"{_RUNTIME}.upgradePolicy",
+        '"OnChange", "Automatic"',
+    ),
+    (
+        {f"{_RUNTIME}.upgradePolicy": "Automatic", f"{_RUNTIME}.image": "example.org/runtime:1"},
+        _RUNTIME,
+        "remove spec.runtime.image",
+    ),
+    ({f"{_BATCHING}.mode": "On"}, f"{_BATCHING}.mode", "supported values"),
+    ({f"{_BATCHING}.maxBatchSize": 0}, f"{_BATCHING}.maxBatchSize", "greater than or equal to 1"),
+    (
+        {f"{_BATCHING}.maxBatchSize": 4097},
+        f"{_BATCHING}.maxBatchSize",
+        "less than or equal to 4096",
+    ),
+    ({f"{_BATCHING}.maxQueueDelay": "2s"}, f"{_BATCHING}.maxQueueDelay", "at most 1s"),
+    ({f"{_BATCHING}.maxQueueDelay": "5"}, f"{_BATCHING}.maxQueueDelay", "unit ms or s"),
     ({f"{_LIMITS}.maxQueue": 0}, f"{_LIMITS}.maxQueue", "greater than or equal to 1"),
     ({f"{_LIMITS}.maxQueue": 65537}, f"{_LIMITS}.maxQueue", "less than or equal to 65536"),
     ({f"{_LIMITS}.requestTimeout": "0s"}, f"{_LIMITS}.requestTimeout", "more than 0"),
@@ -395,6 +528,116 @@ REFUSED: list[tuple[Changes, str, str]] = [
         "unknown field",
     ),
     ({f"{_TEMPLATE}.hostNetwork": True}, f"{_TEMPLATE}.hostNetwork", "unknown field"),
+    ({f"{_TEMPLATE}.hostPID": True}, f"{_TEMPLATE}.hostPID", "unknown field"),
+    (
+        {f"{_TEMPLATE}.volumes": [{"name": "node", "hostPath": {"path": "/"}}]},
+        f"{_TEMPLATE}.volumes",
+        "unknown field",
+    ),
+    (
+        {f"{_TEMPLATE}.securityContext": {"runAsUser": 0}},
+        f"{_TEMPLATE}.securityContext",
+        "unknown field",
+    ),
+    (
+        {f"{_TEMPLATE}.envFrom": [{"secretRef": {"name": "s"}}]},
+        f"{_TEMPLATE}.envFrom",
+        "unknown field",
+    ),
+    (
+        {f"{_TEMPLATE}.metadata.namespace": "other"},
+        f"{_TEMPLATE}.metadata.namespace",
+        "unknown field",
+    ),
+    ({"spec.model.namespace": "other"}, "spec.model.namespace", "unknown field"),
+    ({"spec.replica": 2}, "spec.replica", "unknown field"),
+    ({f"{_TEMPLATE}.env": [{"name": "A", "value": 1}]}, f"{_TEMPLATE}.env[0].value", "type string"),
+    ({f"{_TEMPLATE}.affinity": {"hosts": {}}}, f"{_TEMPLATE}.affinity.hosts", "unknown field"),
+    (
+        {f"{_TEMPLATE}.metadata.labels": {"team": "no good"}},
+        f"{_TEMPLATE}.metadata.labels",
+        "beginning and ending",
+    ),
+    (
+        {f"{_TEMPLATE}.metadata.annotations": {"a": 1}},
+        f"{_TEMPLATE}.metadata.annotations.a",
+        "type string",
+    ),
+    (
+        {f"{_TEMPLATE}.nodeSelector": {"disk": "no good"}},
+        f"{_TEMPLATE}.nodeSelector",
+        "values must",
+    ),
+    (
+        {f"{_TEMPLATE}.tolerations": [{"key": "a b"}]},
+        f"{_TEMPLATE}.tolerations[0].key",
+        "must be the key of a label or a taint",
+    ),
+    (
+        {f"{_TEMPLATE}.tolerations": [{"operator": "Is"}]},
+        f"{_TEMPLATE}.tolerations[0].operator",
+        'supported values: "Exists", "Equal"',
+    ),
+    (
+        constraint(topologyKey=""),
+        f"{_TEMPLATE}.topologySpreadConstraints[0].topologyKey",
+        "the key",
+    ),
+    (
+        constraint(topologyKey=None),
+        f"{_TEMPLATE}.topologySpreadConstraints[0].topologyKey",
+        "Required value",
+    ),
+    (
+        constraint(matchLabelKeys=["no good"]),
+        f"{_TEMPLATE}.topologySpreadConstraints[0].matchLabelKeys[0]",
+        "the key of a label",
+    ),
+    (
+        constraint(whenUnsatisfiable="Wait"),
+        f"{_TEMPLATE}.topologySpreadConstraints[0].whenUnsatisfiable",
+        'supported values: "DoNotSchedule", "ScheduleAnyway"',
+    ),
+    (
+        constraint(nodeAffinityPolicy="Maybe"),
+        f"{_TEMPLATE}.topologySpreadConstraints[0].nodeAffinityPolicy",
+        'supported values: "Honor", "Ignore"',
+    ),
+    (
+        constraint(nodeTaintsPolicy="Maybe"),
+        f"{_TEMPLATE}.topologySpreadConstraints[0].nodeTaintsPolicy",
+        'supported values: "Honor", "Ignore"',
+    ),
+    (
+        constraint(whenUnsatisfiable="DoNotSchedule", minDomains=0),
+        f"{_TEMPLATE}.topologySpreadConstraints[0].minDomains",
+        "or equal to 1",
+    ),
+    (
+        {f"{_SESSION}.configEntries": {"session.x": 1}},
+        f"{_SESSION}.configEntries.session.x",
+        "type string",
+    ),
+    (
+        autoscaled(metrics=container_metric(name="gpu")),
+        f"{_METRICS}[0].containerResource.name",
+        'supported values: "cpu", "memory"',
+    ),
+    (
+        autoscaled(metrics=metric(type="Value", averageValue="1")),
+        f"{_METRICS}[0].resource.target.type",
+        'supported values: "Utilization", "AverageValue"',
+    ),
+    (
+        autoscaled(behavior={"scaleUp": {"selectPolicy": "Never"}}),
+        "spec.autoscaling.behavior.scaleUp.selectPolicy",
+        'supported values: "Max", "Min", "Disabled"',
+    ),
+    (
+        policy(type="Nodes"),
+        "spec.autoscaling.behavior.scaleDown.policies[0].type",
+        'supported values: "Pods", "Percent"',
+    ),
     ({f"{_TEMPLATE}.containers": []}, f"{_TEMPLATE}.containers", "unknown field"),
     ({"spec.replicas": None}, "spec", "exactly one of spec.replicas and spec.autoscaling"),
     (
@@ -494,5 +737,196 @@ REFUSED: list[tuple[Changes, str, str]] = [
     ({"spec.availability.drainSeconds": 601}, "spec.availability.drainSeconds", "equal to 600"),
     ({"spec.availability.drainSeconds": "10s"}, "spec.availability.drainSeconds", "type integer"),
     ({"spec.availability.spread": "Never"}, "spec.availability.spread", "supported values"),
-    ({"spec.suspend": True}, "spec.suspend", "unknown field"),
+    ({"spec.signature": {}}, "spec.signature", "at least 1 properties"),
+    ({"spec.signature": {"inputs": []}}, "spec.signature.inputs", "at least 1 items"),
+    (signature(datatype="float32"), "spec.signature.inputs[0].datatype", "supported values"),
+    (signature(shape=None), "spec.signature.inputs[0].shape", "Required value"),
+    (signature(shape=[-2]), "spec.signature.inputs[0].shape[0]", "greater than or equal to -1"),
+    (signature(name=""), "spec.signature.inputs[0].name", "at least 1 chars"),
+    ({_DEADLINE: 9}, _DEADLINE, "greater than or equal to 10"),
+    ({_DEADLINE: 86401}, _DEADLINE, "less than or equal to 86400"),
+    (
+        {f"{_ROLLOUT}.strategy": "Ramped"},
+        f"{_ROLLOUT}.strategy",
+        '"BlueGreen", "Canary", "Shadow"',
+    ),
+    ({f"{_ROLLOUT}.strategy": "Canary"}, _ROLLOUT, "strategy Canary needs canary"),
+    ({f"{_ROLLOUT}.canary": {}}, _ROLLOUT, "canary needs strategy Canary or Shadow"),
+    ({f"{_ROLLOUT}.strategy": "Shadow"}, _ROLLOUT, "shadow and strategy Shadow go together"),
+    ({f"{_ROLLOUT}.shadow": {}}, _ROLLOUT, "shadow and strategy Shadow go together"),
+    (shadow(percent=0), f"{_SHADOW}.percent", "greater than or equal to 1"),
+    (shadow(percent=101), f"{_SHADOW}.percent", "less than or equal to 100"),
+    (shadow(duration="25h"), f"{_SHADOW}.duration", "as in 30m"),
+    (shadow(minRequests=0), f"{_SHADOW}.minRequests", "greater than or equal to 1"),
+    (shadow(minAgreement="99%"), f"{_SHADOW}.minAgreement", 'as in "0.99"'),
+    (shadow(rtol="-1"), f"{_SHADOW}.rtol", 'as in "0.001"'),
+    (shadow(atol="x"), f"{_SHADOW}.atol", 'as in "0.001"'),
+    (canary(steps=[]), f"{_CANARY}.steps", "at least 1 items"),
+    (canary(steps=[A_STEP] * 11), f"{_CANARY}.steps", "must have at most 10 items"),
+    (
+        canary(steps=[A_STEP | {"weight": 0}]),
+        f"{_CANARY}.steps[0].weight",
+        "greater than or equal to 1",
+    ),
+    (
+        canary(steps=[A_STEP | {"weight": 100}]),
+        f"{_CANARY}.steps[0].weight",
+        "less than or equal to 99",
+    ),
+    (canary(steps=[{"weight": 5}]), f"{_CANARY}.steps[0].duration", "Required value"),
+    (canary(steps=[A_STEP | {"duration": "1 h"}]), f"{_CANARY}.steps[0].duration", "as in 30m"),
+    (canary(steps=[A_STEP, A_STEP | {"weight": 4}]), f"{_CANARY}.steps", "must not fall"),
+    (canary(minRequests=0), f"{_CANARY}.minRequests", "greater than or equal to 1"),
+    (canary(maxErrorRatio="1%"), f"{_CANARY}.maxErrorRatio", 'as in "0.01"'),
+    (canary(maxP99="2m"), f"{_CANARY}.maxP99", "at most 1m"),
+    (canary(maxP99="fast"), f"{_CANARY}.maxP99", "as in 50ms"),
+    (
+        {_ROLLOUT: {"strategy": "Recreate", "rollbackWindow": "5m"}},
+        _ROLLOUT,
+        "rollbackWindow needs another strategy than Recreate",
+    ),
+    ({f"{_ROLLOUT}.rollbackWindow": "25h"}, f"{_ROLLOUT}.rollbackWindow", "at most 24h"),
+    ({f"{_ROLLOUT}.rollbackWindow": "5 min"}, f"{_ROLLOUT}.rollbackWindow", "as in 30m"),
+    ({f"{_ROLLOUT}.paused": "yes"}, f"{_ROLLOUT}.paused", "must be of type boolean"),
+    ({f"{_ROLLOUT}.promote": "0123abcd"}, f"{_ROLLOUT}.promote", "as in status.latestRevision"),
+    ({f"{_ROLLOUT}.rollbackTo": "v1"}, f"{_ROLLOUT}.rollbackTo", "as in status.latestRevision"),
+    ({f"{_ROLLOUT}.abort": "iris-7"}, f"{_ROLLOUT}.abort", "as in status.latestRevision"),
+    (
+        {_ROLLOUT: {"promote": "iris-0123abcd", "abort": "iris-0123abcd"}},
+        _ROLLOUT,
+        "must not name the same revision",
+    ),
+    (verified(), f"{_VERIFICATION}.checks", "at least 1 items"),
+    (verified(check(), datasets=None), f"{_VERIFICATION}.datasets", "Required value"),
+    (
+        verified(check(dataset="silver")),
+        _VERIFICATION,
+        "must be the name of one of spec.verification.datasets",
+    ),
+    (
+        verified(check("Output"), continuous={}),
+        _VERIFICATION,
+        "add one to spec.verification.checks, or remove continuous",
+    ),
+    (
+        verified(check(), compatibility="Forward"),
+        f"{_VERIFICATION}.compatibility",
+        'supported values: "Backward", "Any"',
+    ),
+    (verified(check(), check()), f"{_VERIFICATION}.checks[1]", "Duplicate value"),
+    (verified(check(name="A")), f"{_VERIFICATION}.checks[0].name", "lower-case letters"),
+    (
+        verified({"name": "c", "type": "Expected", "output": {"dataset": "golden"}}),
+        f"{_VERIFICATION}.checks[0]",
+        "the field that is named like type must be set",
+    ),
+    (
+        verified({"name": "c", "type": "Parity"}),
+        f"{_VERIFICATION}.checks[0].type",
+        "supported values",
+    ),
+    (
+        verified(check(rtol="-1")),
+        f"{_VERIFICATION}.checks[0].expected.rtol",
+        "must be a number of 0 or more in quotes",
+    ),
+    (
+        verified(check(rtol=0.001)),
+        f"{_VERIFICATION}.checks[0].expected.rtol",
+        "must be of type string",
+    ),
+    (
+        verified(check(maxMismatchRatio="1.5")),
+        f"{_VERIFICATION}.checks[0].expected.maxMismatchRatio",
+        "from 0 to 1",
+    ),
+    (
+        verified(check("Output", min="low")),
+        f"{_VERIFICATION}.checks[0].output.min",
+        "must be a number in quotes",
+    ),
+    (
+        verified(check("BatchInvariance", sizes=[0])),
+        f"{_VERIFICATION}.checks[0].batchInvariance.sizes[0]",
+        "greater than or equal to 1",
+    ),
+    (
+        change_of(transform="Scale", expect="Close"),
+        f"{_VERIFICATION}.checks[0].metamorphic",
+        "amount must be set with transform GaussianNoise",
+    ),
+    (
+        change_of(transform="Shear", expect="Close"),
+        f"{_VERIFICATION}.checks[0].metamorphic.transform",
+        "supported values",
+    ),
+    (
+        score(metric="Accuracy", max="0.5"),
+        f"{_VERIFICATION}.checks[0].metric",
+        "min must be set with Accuracy and MacroF1",
+    ),
+    (
+        score(metric="MeanAbsoluteError", min="0.5", max="0.5"),
+        f"{_VERIFICATION}.checks[0].metric",
+        "and not the other",
+    ),
+    (
+        verified(check("Performance")),
+        f"{_VERIFICATION}.checks[0].performance",
+        "at least one of maxP99, minThroughput and maxMemory",
+    ),
+    (
+        verified(check("Performance", maxP99="25ms", duration="2m")),
+        f"{_VERIFICATION}.checks[0].performance.duration",
+        "from 1s to 1m",
+    ),
+    (
+        verified(check("Performance", maxP99="0s")),
+        f"{_VERIFICATION}.checks[0].performance.maxP99",
+        "more than 0",
+    ),
+    (
+        verified(check("Performance", maxMemory="0")),
+        f"{_VERIFICATION}.checks[0].performance.maxMemory",
+        "above 0",
+    ),
+    (
+        verified(check(), continuous={"interval": "1s"}),
+        f"{_VERIFICATION}.continuous.interval",
+        "from 5s to 60m",
+    ),
+    (
+        verified(check(), continuous={"rows": 33}),
+        f"{_VERIFICATION}.continuous.rows",
+        "less than or equal to 32",
+    ),
+    (dataset(), f"{_VERIFICATION}.datasets[0]", "exactly one of cases"),
+    (
+        dataset(cases=[_CASE], configMap={"name": "golden", "key": "g.npz"}),
+        f"{_VERIFICATION}.datasets[0]",
+        "exactly one of cases",
+    ),
+    (dataset(uri=_FAR), f"{_VERIFICATION}.datasets[0]", "sha256 must be set with uri"),
+    (dataset(cases=[]), f"{_VERIFICATION}.datasets[0].cases", "at least 1 items"),
+    (
+        dataset(configMap={"name": "golden", "key": "g.csv"}),
+        f"{_VERIFICATION}.datasets[0].configMap.key",
+        "end in .json or .npz",
+    ),
+    (
+        dataset(uri="s3://golden.npz", sha256=HEX64),
+        f"{_VERIFICATION}.datasets[0].uri",
+        "must be https:// or http://",
+    ),
+    (
+        dataset(uri=_FAR, sha256="9f"),
+        f"{_VERIFICATION}.datasets[0].sha256",
+        "64 lower-case hex digits",
+    ),
+    (
+        verified(check(dataset="settings"), datasets=[{"name": "settings", "cases": [_CASE]}]),
+        f"{_VERIFICATION}.datasets[0].name",
+        "not settings, which is taken",
+    ),
+    ({"spec.stop": True}, "spec.stop", "unknown field"),
 ]

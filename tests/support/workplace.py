@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,10 @@ class Workplace:
         """Apply an object as a user would."""
         self.kubectl("apply", "--filename=-", stdin=json.dumps(manifest))
 
+    def apply_all(self, manifests: Iterable[Object]) -> None:
+        """Apply several objects at once."""
+        self.apply({"apiVersion": "v1", "kind": "List", "items": list(manifests)})
+
     def get(self, kind: str, name: str) -> Object:
         """Get an object that must be there."""
         found: Object = json.loads(self.kubectl("get", kind, name, "--output=json"))
@@ -68,9 +72,14 @@ class Workplace:
         content = self.kubectl("create", "configmap", name, *files, *dry)
         self.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", stdin=content)
 
+    def status(self, name: str) -> Object:
+        """Get the status of a ModelDeployment; empty while there is none."""
+        found: Object = self.get("mdeploy", name).get("status", {})
+        return found
+
     def condition(self, name: str, kind: str) -> Object:
         """Get a condition of a ModelDeployment; empty while there is none."""
-        found = self.get("mdeploy", name).get("status", {}).get("conditions", ())
+        found = self.status(name).get("conditions", ())
         return next((c for c in found if c["type"] == kind), {})
 
     def wait(self, name: str, condition: str = "Ready", seconds: int = 120) -> None:

@@ -33,6 +33,27 @@ PORTS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where a control plane listens.
+
+    Attributes:
+        host: the API server's address.
+        api: its port.
+        etcd: the port of its store, on 127.0.0.1.
+        etcd_peer: the port for the other members of the store, of which there are none.
+    """
+
+    host: str = HOST
+    api: int = API_PORT
+    etcd: int = ETCD_PORT
+    etcd_peer: int = ETCD_PEER_PORT
+
+
+BARE = Endpoints()
+"""Those of the one cluster of a machine."""
+
+
+@dataclass(frozen=True, slots=True)
 class NodeAddress:
     """What a node's number makes of it: n1, n2 and so on.
 

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,7 +89,13 @@ COREDNS = Module("coredns", ("coredns",), patience="2 minutes on 2 cores")
 METRICS_SERVER = Module("metrics-server", ("metrics-server",))
 PAUSE = Module("pause", ("pause",))
 PROBE = Module("probe", ("probe",))
+GITOPS = Module("gitops", ("gitops",))
+GRPC = Module("grpc", ("h2spec", "client"))
+KIND = Module("kind", ("kind",))
+KWOK = Module("kwok", ("kwok",))
+PACKAGING = Module("packaging", ("helm", "kustomize"), patience="2 minutes on 2 cores")
 ALL_MODULES = (PAUSE, PROBE, ETCD, REGISTRY, METRICS_SERVER, COREDNS, KUBERNETES)
+"""What the cluster of processes consists of; the others are built by whoever comes to need them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +117,17 @@ class Binaries:
         """Where a program is, or will be; by default a module's only one."""
         return self.cache / module.build / (program or module.programs[0])
 
-    def missing(self) -> list[Module]:
+    def missing(self, modules: Iterable[Module] = ALL_MODULES) -> list[Module]:
         """Modules that have to be built."""
-        return [module for module in ALL_MODULES if not self.path(module).parent.is_dir()]
+        return [module for module in modules if not self.path(module).parent.is_dir()]
 
-    def build(self) -> None:
+    def build(self, modules: Iterable[Module] = ALL_MODULES) -> None:
         """Build what is missing.
 
         Raises:
             Failure: there is no Go, or a build failed.
         """
-        missing = self.missing()
+        missing = self.missing(modules)
         if missing:
             go = find_go()
         for module in missing:

@@ -4,22 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from slipway_dev import timings
 from slipway_dev.bare import templates
 from slipway_dev.bare.addresses import (
-    API_PORT,
-    ETCD_PEER_PORT,
-    ETCD_PORT,
-    HOST,
+    BARE,
     NODE_NETWORK,
     PODS,
     REGISTRY_PORT,
     SERVICES,
+    Endpoints,
 )
 from slipway_dev.bare.binaries import ETCD, KUBERNETES, REGISTRY, Binaries
 from slipway_dev.bare.folders import Folders
-
-ETCD_URL = f"http://127.0.0.1:{ETCD_PORT}"
-ETCD_PEER_URL = f"http://127.0.0.1:{ETCD_PEER_PORT}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +25,12 @@ class Commands:
     Attributes:
         folders: the state.
         binaries: the programs.
+        at: where the control plane listens.
     """
 
     folders: Folders
     binaries: Binaries
+    at: Endpoints = BARE
 
     def all(self) -> Mapping[str, list[str]]:
         """Every process of the host by its name."""
@@ -42,7 +40,7 @@ class Commands:
             "kube-controller-manager": self._controller_manager(),
             "kube-scheduler": self._scheduler(),
             "kube-proxy": self._proxy(),
-            "registry": self._registry("registry", HOST),
+            "registry": self._registry("registry", self.at.host),
             "registry-local": self._registry("registry-local", "127.0.0.1"),
         }
 
@@ -52,13 +50,17 @@ class Commands:
     def _credentials(self, user: str) -> str:
         return str(self.folders.kubeconfigs / f"system-{user}.conf")
 
+    @property
+    def _store(self) -> str:
+        return f"http://127.0.0.1:{self.at.etcd}"
+
     def _etcd(self) -> list[str]:
         return [
             str(self.binaries.path(ETCD)),
             f"--data-dir={self.folders.root / 'etcd'}",
-            f"--listen-client-urls={ETCD_URL}",
-            f"--advertise-client-urls={ETCD_URL}",
-            f"--listen-peer-urls={ETCD_PEER_URL}",
+            f"--listen-client-urls={self._store}",
+            f"--advertise-client-urls={self._store}",
+            f"--listen-peer-urls=http://127.0.0.1:{self.at.etcd_peer}",
             "--unsafe-no-fsync",  # a development cluster that is lost is made again
             "--log-level=warn",
             f"--quota-backend-bytes={4 << 30}",
@@ -69,10 +71,10 @@ class Commands:
         policy = templates.write(self.folders.config / "audit-policy.yaml", "audit-policy.yaml")
         return [
             self._program("kube-apiserver"),
-            f"--advertise-address={HOST}",
-            f"--bind-address={HOST}",
-            f"--secure-port={API_PORT}",
-            f"--etcd-servers={ETCD_URL}",
+            f"--advertise-address={self.at.host}",
+            f"--bind-address={self.at.host}",
+            f"--secure-port={self.at.api}",
+            f"--etcd-servers={self._store}",
             f"--service-cluster-ip-range={SERVICES}",
             *_apiserver_keys(pki),
             "--authorization-mode=Node,RBAC",
@@ -80,8 +82,7 @@ class Commands:
             "--allow-privileged=true",
             "--enable-aggregator-routing=true",
             "--kubelet-preferred-address-types=InternalIP",
-            "--default-not-ready-toleration-seconds=10",
-            "--default-unreachable-toleration-seconds=10",
+            *timings.flags(timings.APISERVER),
             f"--audit-policy-file={policy}",
             f"--audit-log-path={self.folders.audit_log}",
             "--audit-log-maxsize=50",
@@ -109,12 +110,7 @@ class Commands:
             "--leader-elect=false",
             "--kube-api-qps=200",
             "--kube-api-burst=400",
-            "--node-monitor-period=1s",
-            "--node-monitor-grace-period=8s",
-            "--horizontal-pod-autoscaler-sync-period=5s",
-            "--horizontal-pod-autoscaler-cpu-initialization-period=10s",
-            "--horizontal-pod-autoscaler-initial-readiness-delay=5s",
-            "--horizontal-pod-autoscaler-downscale-stabilization=30s",
+            *timings.flags(timings.CONTROLLER_MANAGER),
         ]
 
     def _scheduler(self) -> list[str]:

@@ -1,6 +1,7 @@
 """What the host itself gets changed, remembered so that `down` can put it back."""
 
 import json
+import shutil
 from pathlib import Path
 
 from slipway_dev.errors import Failure
@@ -86,6 +87,8 @@ def unmount_below(folder: Path) -> None:
 def forget_rules() -> None:
     """Remove kube-proxy's and CNI's rules, and the tables that are empty without them."""
     for family, name in (("ip", "iptables"), ("ip6", "ip6tables")):
+        if shutil.which(f"{name}-save") is None:
+            continue  # nothing can have made any: no cluster was ever up here
         rules = run([f"{name}-save"]).splitlines()
         kept = without_ours(rules)
         if kept != rules:

@@ -4,6 +4,7 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+from slipway_dev import heartbeat
 from slipway_dev.bare import network, templates
 from slipway_dev.bare.addresses import NodeAddress
 from slipway_dev.bare.cgroups import HOST_CGROUP, Cgroup
@@ -14,7 +15,6 @@ from slipway_dev.processes import Processes, end, identify_all
 from slipway_dev.steps import until
 
 READY_SECONDS = 60.0
-READY_PATH = '-o=jsonpath={.status.conditions[?(@.type=="Ready")].status}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,11 @@ class BareNode:
         """
         if not self.runs():
             raise Failure(f"starting node {self.name}", "it ended", log=self._log())
-        return self.kubectl.run("get", "node", self.name, READY_PATH) == "True"
+        return heartbeat.ready(self.kubectl, self.name)
 
     def heartbeat(self) -> str:
         """When its kubelet last renewed its Lease; "" before the first time."""
-        lease = ("get", "lease", self.name, "--namespace=kube-node-lease", "--ignore-not-found")
-        return self.kubectl.run(*lease, "-o=jsonpath={.spec.renewTime}")
+        return heartbeat.last(self.kubectl, self.name)
 
     def wait(self, after: str) -> None:
         """Return when it is Ready, and has said so after a heartbeat seen before."""

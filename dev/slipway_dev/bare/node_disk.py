@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from slipway_dev import timings
 from slipway_dev.bare import node_init, pki, templates
 from slipway_dev.bare.addresses import DNS, HOST, REGISTRY, REGISTRY_PORT, NodeAddress
 from slipway_dev.bare.binaries import KUBERNETES, Binaries
@@ -75,6 +76,7 @@ class NodeDisk:
             "kubelet.yaml",
             ca=self.folders.pki / "ca.crt",
             dns=DNS,
+            lease=timings.NODE_LEASE_SECONDS,
             reserved=f"{reserved_mib()}Mi",
             socket=SOCKET,
         )

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from slipway_dev.bare import templates
-from slipway_dev.bare.addresses import API_PORT, HOST, PODS, SERVICES, NodeAddress
+from slipway_dev.bare.addresses import BARE, HOST, PODS, SERVICES, Endpoints, NodeAddress
 from slipway_dev.bare.binaries import KUBERNETES, Binaries
 from slipway_dev.bare.folders import Folders
 from slipway_dev.steps import run
@@ -14,17 +14,18 @@ CONTEXT = f"{ADMIN}@{CLUSTER}"
 COMPONENTS = ("system:kube-controller-manager", "system:kube-scheduler", "system:kube-proxy")
 
 
-def write(folders: Folders, binaries: Binaries) -> None:
+def write(folders: Folders, binaries: Binaries, at: Endpoints = BARE) -> None:
     """Write the certificate authority, the control plane's credentials and the user's."""
     kubeadm = binaries.path(KUBERNETES, "kubeadm")
     config = templates.write(
         folders.config / "kubeadm.yaml",
         "kubeadm.yaml",
         cluster=CLUSTER,
-        host=HOST,
+        advertised=HOST,  # kubeadm takes no loopback address here
+        host=at.host,
         pki=folders.pki,
         pods=PODS,
-        port=API_PORT,
+        port=at.api,
         services=SERVICES,
         version=KUBERNETES.version,
     )

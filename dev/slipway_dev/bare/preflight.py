@@ -58,13 +58,13 @@ def check_machine(platform: str, user: int) -> None:
         raise Failure(
             "bringing up a cluster of processes",
             f"this is {platform}, and it needs Linux",
-            remedy="install and start Docker, and install kind: then the cluster is made by kind",
+            remedy="install and start Docker: then the cluster is made by kind",
         )
     if user != 0:
         raise Failure(
             "bringing up a cluster of processes",
             f"user {user}, and it needs root (network namespaces, mounts, cgroups)",
-            remedy="run as root, or install Docker and kind",
+            remedy="run as root, or start a Docker that this user may use",
         )
 
 

@@ -4,27 +4,23 @@ Available asks "are users served?", Ready asks "is your last change what serves?
 Stalled follow kstatus, so that Flux and Argo CD understand them.
 """
 
-from dataclasses import dataclass
+from dataclasses import replace
+from datetime import datetime, timedelta
 
-from slipway_operator.core import rollout
-from slipway_operator.core.diagnose import Fault
-from slipway_operator.core.observed import Observed
+from slipway_operator.core import names, rollout, tried
+from slipway_operator.core.condition import Condition, sentence
+from slipway_operator.core.diagnose import Fault, hinders
+from slipway_operator.core.observed import Observed, Scaler
 from slipway_operator.core.plan import Plan
+from slipway_operator.core.rollout import Phase
+from slipway_operator.core.spec import Strategy
+from slipway_operator.core.standing import DEADLINE, ROLLED_BACK
+from slipway_operator.core.verified import verified
 
-DEADLINE = "ProgressDeadlineExceeded"
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """One answer; ``status`` is ``True``, ``False`` or ``Unknown``."""
-
-    type: str
-    status: str
-    reason: str
-    message: str
+UPGRADE = "RuntimeCurrent"
 
 
-def conditions(seen: Observed, plan: Plan) -> list[Condition]:
+def conditions(seen: Observed, plan: Plan, now: datetime) -> list[Condition]:
     """Answer every question about a model."""
     done, stuck = ready(seen, plan), stalled(seen, plan)
     moving = done.status != "True" and stuck.status != "True"
@@ -36,7 +32,10 @@ def conditions(seen: Observed, plan: Plan) -> list[Condition]:
         stuck,
         reconciling(done, moving=moving),
     ]
-    return found + ([scaling(seen)] if seen.scaler is not None else [])
+    found += [verified(plan, plan.standing)] if plan.standing is not None else []
+    found += [scaling(seen, now)] if seen.scaler is not None else []
+    found += [runtime_current(seen, plan, stuck)] if seen.release is not None else []
+    return [at_rest(condition) for condition in found] if plan.suspended else found
 
 
 def refused(seen: Observed, fault: Fault) -> list[Condition]:
@@ -47,7 +46,7 @@ def refused(seen: Observed, fault: Fault) -> list[Condition]:
         if serving
         else ("False", fault.reason, fault.message)
     )
-    text = _sentence(fault)
+    text = sentence(fault)
     return [
         Condition("Available", status, reason, message),
         Condition("Ready", "False", fault.reason, text),
@@ -60,29 +59,59 @@ def refused(seen: Observed, fault: Fault) -> list[Condition]:
 def available(seen: Observed, plan: Plan) -> Condition:
     """Say whether requests are answered now."""
     if plan.unreachable is not None:
-        return Condition("Available", "False", plan.unreachable.reason, _sentence(plan.unreachable))
+        return Condition("Available", "False", plan.unreachable.reason, sentence(plan.unreachable))
     serving = seen.revision(plan.traffic.track)
     count = serving.ready if serving else 0
     if count > 0:
         text = f"{_pods(count)} of {_track(plan)} ready"
         return Condition("Available", "True", "Serving", text)
-    fault = plan.serving_fault
+    fault = plan.fault if plan.traffic.track == names.NOBODY else plan.serving_fault
     if fault is not None:
-        return Condition("Available", "False", fault.reason, _sentence(fault))
+        return Condition("Available", "False", fault.reason, sentence(fault))
+    if plan.traffic.track == names.NOBODY or _between(plan):
+        return Condition("Available", "False", *_waits(seen, plan))
     return Condition("Available", "False", "NoReadyPods", f"no pod of {_track(plan)} is ready")
+
+
+def _between(plan: Plan) -> bool:
+    """Say whether nobody is served because the spec has it so, for as long as this takes."""
+    waits = plan.phase in {Phase.PREPARING, Phase.VERIFYING} or plan.phase in RETURNING
+    return plan.strategy is Strategy.RECREATE and waits
+
+
+RETURNING = frozenset({Phase.STOPPING, Phase.ROLLING_BACK})
+"""Phases in which, after a refusal, what is to serve again has not all of its pods."""
 
 
 def ready(seen: Observed, plan: Plan) -> Condition:
     """Say whether the last change is what serves, with all the pods it needs."""
     latest = seen.revision(plan.latest)
-    count = latest.ready if latest else 0
     if plan.fault is not None:
-        return Condition("Ready", "False", plan.fault.reason, _sentence(plan.fault))
+        return Condition("Ready", "False", *_why(plan, plan.fault))
     if plan.traffic.good == plan.latest and rollout.complete(latest, plan.needed):
         return Condition("Ready", "True", "Serving", f"revision {plan.latest} serves")
-    reason = "ReplicasUnready" if plan.traffic.good == plan.latest else "RollingOut"
-    text = f"revision {plan.latest}: {count} of {plan.needed} pods ready"
-    return Condition("Ready", "False", reason, text)
+    return Condition("Ready", "False", *_waits(seen, plan))
+
+
+def _waits(seen: Observed, plan: Plan) -> tuple[str, str]:
+    """Give reason and message for what the last change waits for."""
+    latest, who = seen.revision(plan.latest), f"revision {plan.latest}"
+    match plan.phase:
+        case Phase.VERIFYING if plan.standing is not None:
+            return "Verifying", plan.standing.message
+        case Phase.PAUSED:
+            return "Paused", f"{who} waits until spec.rollout.paused is false, or promote names it"
+        case Phase.SHADOW | Phase.CANARY:
+            return plan.phase.value, f"{who} {tried.told(plan.course.trial)}"
+        case Phase.STOPPING:
+            return "Recreating", f"revision {plan.course.aim} starts when all other pods have ended"
+        case Phase.ROLLING_BACK:
+            text = f"revision {plan.course.aim} takes over again when its pods are ready"
+            return "RollingBack", text
+        case _:
+            reason = "ReplicasUnready" if plan.traffic.good == plan.latest else "RollingOut"
+            count = latest.ready if latest else 0
+            return reason, f"{who}: {count} of {plan.needed} pods ready"
 
 
 def stalled(seen: Observed, plan: Plan) -> Condition:
@@ -90,10 +119,19 @@ def stalled(seen: Observed, plan: Plan) -> Condition:
     latest = seen.revision(plan.latest)
     overdue = latest.workload.overdue if latest and latest.workload else None
     if plan.fault is not None and (plan.fault.final or overdue):
-        return Condition("Stalled", "True", plan.fault.reason, _sentence(plan.fault))
+        return Condition("Stalled", "True", *_why(plan, plan.fault))
     if overdue and not rollout.complete(latest, plan.needed):
         return Condition("Stalled", "True", DEADLINE, overdue)
     return Condition("Stalled", "False", "NotStalled", "nothing waits for a person")
+
+
+def _why(plan: Plan, fault: Fault) -> tuple[str, str]:
+    """Give reason and message for a fault of the latest revision, and say who serves instead."""
+    if not plan.rolled_back:
+        return fault.reason, sentence(fault)
+    how = "is to serve again" if plan.phase in RETURNING else "serves"
+    text = f"revision {plan.traffic.good} {how}; {plan.latest} is refused"
+    return ROLLED_BACK, f"{text}, {fault.reason}: {sentence(fault)}"
 
 
 def progressing(done: Condition, stuck: Condition, *, moving: bool) -> Condition:
@@ -115,6 +153,7 @@ def reconciling(done: Condition, *, moving: bool) -> Condition:
 FETCH_REASONS = frozenset(
     {
         "SourceNotFound",
+        "ConfigMapMissing",
         "SourceForbidden",
         "SourceUnavailable",
         "DigestMismatch",
@@ -130,24 +169,66 @@ def fetched(seen: Observed, plan: Plan) -> Condition:
     if latest is not None and latest.digest is not None:
         return Condition("ModelFetched", "True", "Fetched", f"sha256 {latest.digest}")
     if plan.fault is not None and plan.fault.reason in FETCH_REASONS:
-        return Condition("ModelFetched", "False", plan.fault.reason, _sentence(plan.fault))
+        return Condition("ModelFetched", "False", plan.fault.reason, sentence(plan.fault))
     text = f"no pod of revision {plan.latest} has fetched the model yet"
     return Condition("ModelFetched", "Unknown", "Pending", text)
 
 
-def scaling(seen: Observed) -> Condition:
-    """Pass on what the HPA says of itself."""
+FIRST_READING = timedelta(seconds=60)
+"""How long an HPA has no reading after the first pods: the metrics server asks now and then."""
+
+
+def scaling(seen: Observed, now: datetime) -> Condition:
+    """Pass on what the HPA says of itself, and what it means."""
     scaler = seen.scaler
-    if scaler is None or scaler.active is None:
-        return Condition("ScalingActive", "Unknown", "Pending", "the HPA has not reported yet")
+    if scaler is None or scaler.active is None or _early(seen, scaler, now):
+        return Condition("ScalingActive", "Unknown", "Pending", "the HPA has no reading yet")
     status = "True" if scaler.active else "False"
+    fault = hinders(scaler)
+    if fault is not None:
+        return Condition("ScalingActive", status, fault.reason, sentence(fault))
     return Condition("ScalingActive", status, scaler.reason, scaler.message)
 
 
-def _sentence(fault: Fault) -> str:
-    where = "/".join(part for part in (fault.pod, fault.container) if part)
-    parts = (f"{where}:" if where else "", fault.message, fault.hint)
-    return " ".join(part for part in parts if part)
+def runtime_current(seen: Observed, plan: Plan, stuck: Condition) -> Condition:
+    """Say whether the model runs on the operator's runtime, as it is to by its upgradePolicy."""
+    latest = seen.revision(plan.latest)
+    if latest is None or latest.image != seen.release:
+        text = f"{seen.release} is taken up in its turn: one ModelDeployment is upgraded at a time"
+        return Condition(UPGRADE, "False", "Waiting", text)
+    if plan.traffic.good == plan.latest:
+        return Condition(UPGRADE, "True", "UpToDate", f"{seen.release} serves")
+    if stuck.status == "True":
+        return Condition(UPGRADE, "False", stuck.reason, stuck.message)
+    return Condition(UPGRADE, "False", "RollingOut", f"{seen.release} is being rolled out")
+
+
+SUSPENDED = "spec.suspend is true: the operator changes nothing"
+WOULD_CHANGE = frozenset(
+    {
+        *("Serving", "RollingOut", "ReplicasUnready", "Waiting"),
+        *("Verifying", "Paused", "Shadow", "Canary", "Recreating", "RollingBack"),
+    }
+)
+
+
+def at_rest(condition: Condition) -> Condition:
+    """Say the same of a suspended model: it may be served or have its faults, nothing moves."""
+    match condition.type:
+        case "Progressing" | "Reconciling":
+            return Condition(condition.type, "False", "Suspended", SUSPENDED)
+        case "Ready" | "RuntimeCurrent" if condition.reason in WOULD_CHANGE:
+            text = f"{SUSPENDED}; {condition.message}"
+            return replace(condition, reason="Suspended", message=text)
+        case _:
+            return condition
+
+
+def _early(seen: Observed, scaler: Scaler, now: datetime) -> bool:
+    """Say whether an HPA without a reading has not had the time for one."""
+    was = next((c["status"] for c in seen.conditions if c["type"] == "ScalingActive"), "Unknown")
+    fresh = scaler.since is not None and now - scaler.since < FIRST_READING
+    return not scaler.active and was == "Unknown" and fresh
 
 
 def _pods(count: int) -> str:

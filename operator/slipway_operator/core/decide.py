@@ -4,16 +4,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from slipway_operator.core import rollout
-from slipway_operator.core.diagnose import Fault, diagnose
+from slipway_operator.core import rollout, scale
+from slipway_operator.core.diagnose import Fault, diagnose, misled, together
 from slipway_operator.core.manifest import SERVICE
 from slipway_operator.core.observed import Observed, Revision
 from slipway_operator.core.plan import Plan
-from slipway_operator.core.rollout import Traffic
-from slipway_operator.core.spec import Autoscaled, Fixed, Spec
+from slipway_operator.core.rollout import Course, Phase, Traffic
+from slipway_operator.core.spec import Spec, Strategy
+from slipway_operator.core.standing import DEADLINE, refused, standing
 
+AT_ONCE = timedelta()
 ROLLING = timedelta(seconds=2)
-STALLED = timedelta(seconds=15)
+STALLED = timedelta(seconds=6)
+WATCHED = timedelta(seconds=5)
+"""A trial is looked at this often."""
 
 
 def decide(spec: Spec, seen: Observed) -> Plan:
@@ -22,100 +26,137 @@ def decide(spec: Spec, seen: Observed) -> Plan:
     The latest revision is among ``seen.revisions``, new or not. Pods are no watched kind, so a
     pass over a revision that is not well asks to be repeated.
     """
-    latest, good = spec.fingerprint, rollout.last_good(seen)
-    traffic = rollout.route(latest, seen, spec.scale)
-    base = None if good == latest else seen.revision(good)
-    needed = rollout.wanted(spec.scale, base)
-    active = _active(latest, traffic, seen)
-    fault = _fault(seen, latest, needed)
-    settled = traffic.good == latest == seen.good == seen.track
-    return Plan(
-        latest=latest,
-        traffic=traffic,
-        keep=_keep(seen, active),
-        active=active,
-        replicas=_replicas(spec.scale, seen, traffic, active, needed),
-        needed=needed,
-        fault=fault,
-        serving_fault=_fault(seen, traffic.track, 1),
-        recheck_after=_recheck(seen, latest, needed, fault, settled=settled),
+    judged = standing(spec, seen)
+    refusal = refused(spec, seen, judged)
+    trusted = judged is None or judged.trusted
+    course = rollout.advance(spec, seen, trusted=trusted, refused=refusal is not None)
+    faults = (refusal, _stopped(course), _fault(seen, spec.fingerprint, course.needed))
+    plan = Plan(
+        latest=spec.fingerprint,
+        strategy=spec.rollout.strategy,
+        course=course,
+        keep=_keep(seen, course, spec.fingerprint),
+        replicas=scale.counts(spec, seen, course),
+        fault=together([fault for fault in faults if fault]),
+        serving_fault=_fault(seen, course.traffic.track, 1),
+        recheck_after=None,
+        standing=judged,
+        refusal=refusal,
     )
+    plan = replace(plan, lasting=_lasting(plan, seen))
+    return replace(plan, recheck_after=_recheck(plan, seen))
 
 
 def hindered(plan: Plan, seen: Observed, faults: Mapping[str, Fault]) -> Plan:
-    """Amend a plan by what could not be written: the first fault of each kind of object.
+    """Amend a plan by what could not be written, which goes before all else.
+
+    ``faults`` has the first one of each kind of object.
 
     A Service that could not be written selects what it selected before.
     """
-    first, lost = next(iter(faults.values())), faults.get(SERVICE.kind)
-    stays = Traffic(track=seen.track or plan.traffic.track, good=rollout.last_good(seen))
+    lost = faults.get(SERVICE.kind)
+    known = [plan.fault] if plan.fault is not None else []
     return replace(
         plan,
-        fault=first,
-        traffic=stays if lost else plan.traffic,
+        fault=together([*faults.values(), *known]),
+        course=_unmoved(plan, seen) if lost else plan.course,
         unreachable=lost if seen.track is None else None,
         recheck_after=STALLED,
     )
 
 
-def _active(latest: str, traffic: Traffic, seen: Observed) -> frozenset[str]:
-    """Name the revisions that have pods.
-
-    The old good one stays until Service and status both hold its successor: whoever dies between
-    those writes finds it still running.
-    """
-    held = {latest, traffic.track, traffic.good, seen.good, seen.track}
-    return frozenset(r.fingerprint for r in seen.revisions if r.fingerprint in held)
+def suspended(plan: Plan, seen: Observed) -> Plan:
+    """Amend a plan that is not carried out: the traffic stays where it is."""
+    return replace(plan, course=_unmoved(plan, seen), suspended=True)
 
 
-def _keep(seen: Observed, active: frozenset[str]) -> tuple[Revision, ...]:
-    retired = [r for r in seen.revisions if r.fingerprint not in active]
+def _unmoved(plan: Plan, seen: Observed) -> Course:
+    stays = Traffic(track=seen.track or plan.traffic.track, good=rollout.last_good(seen))
+    return replace(plan.course, traffic=stays)
+
+
+def _keep(seen: Observed, course: Course, latest: str) -> tuple[Revision, ...]:
+    """Choose the revisions whose records stay: those in use, and a few to go back to."""
+    used = course.active | {latest, course.aim, course.traffic.good}
+    retired = [r for r in seen.revisions if r.fingerprint not in used]
     retired.sort(key=lambda r: r.number, reverse=True)
-    kept = active | {r.fingerprint for r in retired[: rollout.HISTORY]}
+    kept = used | {r.fingerprint for r in retired[: rollout.HISTORY]}
     return tuple(r for r in seen.revisions if r.fingerprint in kept)
-
-
-def _replicas(
-    scale: Fixed | Autoscaled,
-    seen: Observed,
-    traffic: Traffic,
-    active: frozenset[str],
-    needed: int,
-) -> dict[str, int]:
-    """Choose the counts to write; a revision that its HPA holds is left out."""
-    counts = {
-        r.fingerprint: 0 for r in seen.revisions if r.workload and r.fingerprint not in active
-    }
-    for revision in seen.revisions:
-        if revision.fingerprint not in active:
-            continue
-        has = revision.workload.wanted if revision.workload else 0
-        match scale:
-            case Fixed(replicas):
-                counts[revision.fingerprint] = replicas
-            case Autoscaled() if revision.fingerprint == traffic.track and has > 0:
-                pass
-            case Autoscaled() if has < needed:
-                counts[revision.fingerprint] = needed
-            case Autoscaled():
-                pass
-    return counts
 
 
 def _fault(seen: Observed, fingerprint: str, needed: int) -> Fault | None:
     revision = seen.revision(fingerprint)
-    if revision is None or rollout.complete(revision, needed):
+    if revision is None:
         return None
-    return diagnose(revision.workload, seen.pods_of(fingerprint))
+    pods, well = seen.pods_of(fingerprint), rollout.complete(revision, needed)
+    found = None if well else diagnose(revision.workload, pods)
+    return together([fault for fault in (found, misled(pods)) if fault is not None])
 
 
-def _recheck(
-    seen: Observed, latest: str, needed: int, fault: Fault | None, *, settled: bool
-) -> timedelta | None:
+def _stopped(course: Course) -> Fault | None:
+    """Say why a trial goes no further."""
+    why = course.trial.refusal
+    return Fault(**why._asdict(), final=True) if why is not None else None
+
+
+def _lasting(plan: Plan, seen: Observed) -> Fault | None:
+    """Find why the latest revision must be given up for good, where nothing else will remember it.
+
+    With Recreate nobody is served until it is, and what it failed of goes with its pods, as what a
+    trial has counted does. A revision that has served and whose pods all answer wrongly now gives
+    way to the one before it.
+    """
+    if plan.refusal is not None:
+        return None
+    if (stopped := _stopped(plan.course)) is not None:
+        return stopped
+    if rollout.betrayed(seen, plan.latest) is not None:
+        return plan.fault
+    instead = plan.traffic.good not in {None, plan.latest}
+    if plan.strategy is not Strategy.RECREATE or not instead:
+        return None
+    overdue = _overdue(seen, plan.latest)
+    if plan.fault is not None and (plan.fault.final or overdue):
+        return plan.fault
+    return Fault(reason=DEADLINE, message=overdue) if overdue else None
+
+
+def _overdue(seen: Observed, fingerprint: str) -> str | None:
+    revision = seen.revision(fingerprint)
+    return revision.workload.overdue if revision and revision.workload else None
+
+
+def _recheck(plan: Plan, seen: Observed) -> timedelta | None:
+    """Choose when to look again: as soon as any of the reasons for it wants."""
+    if plan.lasting is not None or (plan.standing is not None and plan.standing.soon):
+        return AT_ONCE
+    serving = seen.revision(plan.traffic.good)
+    watched = serving.interval if serving else None
+    times = (_routine(plan, seen), plan.course.until, watched)
+    return min((after for after in times if after is not None), default=None)
+
+
+def _routine(plan: Plan, seen: Observed) -> timedelta | None:
     """Choose when to look again; a settled Deployment rings by itself when its counts change."""
-    revision = seen.revision(latest)
-    well = rollout.complete(revision, needed)
+    revision = seen.revision(plan.latest)
+    well = rollout.complete(revision, plan.needed)
+    settled = plan.traffic.good == plan.latest == seen.good == seen.track
     if settled and well and revision is not None and revision.digest is not None:
-        return None
-    overdue = revision and revision.workload and revision.workload.overdue
-    return STALLED if settled or overdue or (fault and fault.final) else ROLLING
+        pending = plan.standing is not None and not plan.standing.trusted
+        return ROLLING if pending else STALLED if _blind(seen) else None
+    if plan.phase in {Phase.SHADOW, Phase.CANARY}:
+        return WATCHED
+    waits = plan.phase in {Phase.PAUSED, Phase.ROLLED_BACK, Phase.REFUSED}
+    known = plan.fault is not None and plan.fault.final
+    calm = settled or waits or known or _overdue(seen, plan.latest)
+    return STALLED if calm and plan.phase not in MOVING else ROLLING
+
+
+MOVING = frozenset({Phase.STOPPING, Phase.ROLLING_BACK})
+"""Phases in which the next step waits for pods, whatever is wrong with the latest revision."""
+
+
+def _blind(seen: Observed) -> bool:
+    """Say whether an HPA without a reading is still given time: nothing rings when that is up."""
+    told = any(c["type"] == "ScalingActive" and c["status"] == "False" for c in seen.conditions)
+    return seen.scaler is not None and seen.scaler.active is False and not told

@@ -31,6 +31,7 @@ SERVICE_ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts")
 SCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
 BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 POD = Kind("v1", "Pod", "pods")
+NODE = Kind("v1", "Node", "nodes")
 EVENT = Kind("events.k8s.io/v1", "Event", "events")
 
 OWNED = (RECORD, SERVICE_ACCOUNT, CONFIG_MAP, DEPLOYMENT, SERVICE, SCALER, BUDGET)
@@ -57,6 +58,8 @@ def covers(live: Any, desired: Any) -> bool:
     The API server adds defaults to what was applied and drops what is empty, so a live object may
     hold more; what it holds otherwise is drift. Lists are compared element by element.
     """
+    if live == desired:  # most of it is, and this is told without a walk
+        return True
     match desired:
         case dict():
             return isinstance(live, dict) and all(
@@ -69,7 +72,7 @@ def covers(live: Any, desired: Any) -> bool:
                 and all(covers(a, b) for a, b in zip(live, desired, strict=True))
             )
         case _:
-            return bool(live == desired)
+            return False
 
 
 def _covers_key(name: str, live: Any, desired: Any) -> bool:

@@ -24,12 +24,20 @@ APPLIED_ANNOTATION = f"{GROUP}/applied"
 """On children only: the digest of the manifest that was last applied."""
 
 REST_PORT = 8080
+GRPC_PORT = 9000
 ADMIN_PORT = 8082
 USER_ID = 65532
 SETTINGS_FOLDER = "/etc/slipway"
 SETTINGS_KEY = "settings.json"
+SHADOW_KEY = "shadow.json"
 MODELS_FOLDER = "/models"
 SOURCE_FOLDER = "/source"
+DATASETS_FOLDER = "/datasets"
+FETCHED_DATASETS_FOLDER = f"{MODELS_FOLDER}/datasets"
+BASELINE_ANNOTATION = f"{GROUP}/canary-baseline"
+"""On a canary's pod: what it had answered before it took traffic."""
+NOBODY = "none"
+"""The track that no pod has: no fingerprint is written like it."""
 FETCH = "fetch"
 SERVE = "serve"
 
@@ -54,6 +62,11 @@ def serving(model: str, fingerprint: str) -> dict[str, str]:
     return {MODEL_LABEL: model, TRACK_LABEL: fingerprint}
 
 
+def service_url(namespace: str, name: str) -> str:
+    """Build the address of a model's Service inside the cluster."""
+    return f"http://{name}.{namespace}.svc"
+
+
 def model_url(namespace: str, name: str, model: str) -> str:
     """Build the address of a model inside the cluster."""
-    return f"http://{name}.{namespace}.svc/v2/models/{model}"
+    return f"{service_url(namespace, name)}/v2/models/{model}"

@@ -3,12 +3,18 @@
 Reading the API's dicts into these values is done here; where the dicts come from is not known here.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from slipway_operator.core import names
+from slipway_operator.core.contract import Signature
+from slipway_operator.core.copies import Copies
+from slipway_operator.core.pods import Pod
+from slipway_operator.core.refusal import Refusal
+from slipway_operator.core.units import moment
+from slipway_operator.core.verdict import Outcome, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,121 +56,132 @@ class Workload:
 class Revision:
     """One revision: ``record`` renders it again, ``number`` orders it, ``workload`` may be gone.
 
-    ``digest`` is the SHA-256 that its first pod found, or None until one has fetched the model.
+    ``digest`` is the SHA-256 that its first pod found, or None until one has fetched the model;
+    ``signature`` and ``verdict``, too, are what its pods have told, or None. ``retired`` is when it
+    gave up the traffic, None if it never had it or has it now; ``refusal`` is why it may not have
+    it again.
     """
 
     fingerprint: str
     number: int
     record: Mapping[str, Any]
     digest: str | None = None
+    signature: Signature | None = None
+    verdict: Verdict | None = None
+    retired: datetime | None = None
+    refusal: Refusal | None = None
     workload: Workload | None = None
+
+    @property
+    def image(self) -> str:
+        """Name the runtime that it was born with."""
+        return str(self.record["template"]["spec"]["containers"][0]["image"])
 
     @property
     def ready(self) -> int:
         """Count the pods that answer."""
         return self.workload.ready if self.workload else 0
 
+    @property
+    def verified(self) -> bool:
+        """Whether status holds that its answers are right, or nobody ever asked for that."""
+        found = self.verdict
+        passed = found is not None and found.held and found.outcome is Outcome.PASSED
+        return passed or self._verification is None
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Container:
-    """One container of a pod; ``reason`` and ``message`` are of its present, or else its last, end.
+    @property
+    def interval(self) -> timedelta | None:
+        """How often its pods ask themselves whether they are still right; None for never."""
+        watch = (self._verification or {}).get("continuous")
+        return timedelta(seconds=watch["intervalSeconds"]) if watch else None
 
-    ``waiting`` is the kubelet's reason for not running it, ``report`` what it left as JSON.
-    """
-
-    name: str
-    waiting: str | None = None
-    waiting_message: str = ""
-    running: bool = False
-    restarts: int = 0
-    exit_code: int | None = None
-    reason: str | None = None
-    message: str = ""
-    report: Mapping[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def read(cls, status: Mapping[str, Any]) -> Self:
-        """Read one entry of a pod's container statuses."""
-        state = status.get("state", {})
-        ended = state.get("terminated") or status.get("lastState", {}).get("terminated") or {}
-        waiting = state.get("waiting", {})
-        return cls(
-            name=status["name"],
-            waiting=waiting.get("reason"),
-            waiting_message=waiting.get("message", ""),
-            running="running" in state,
-            restarts=status.get("restartCount", 0),
-            exit_code=ended.get("exitCode"),
-            reason=ended.get("reason"),
-            message=ended.get("message", ""),
-            report=_report(ended.get("message", "")),
-        )
-
-
-def _report(text: str) -> Mapping[str, Any]:
-    """Read a termination message of docs/contract.md; any other text is an empty report."""
-    try:
-        report = json.loads(text)
-    except ValueError:
-        return {}
-    return report if isinstance(report, dict) and report.get("schemaVersion") == 1 else {}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pod:
-    """One pod of a revision; ``runtime`` is its own ``/status``, or None when it was not asked."""
-
-    name: str
-    fingerprint: str
-    address: str | None = None
-    ready: bool = False
-    unschedulable: str | None = None
-    containers: tuple[Container, ...] = ()
-    runtime: Mapping[str, Any] | None = None
-
-    @classmethod
-    def read(cls, pod: Mapping[str, Any], runtime: Mapping[str, Any] | None = None) -> Self:
-        """Read a pod and what its runtime said of itself."""
-        status = pod.get("status", {})
-        conditions = {c["type"]: c for c in status.get("conditions", ())}
-        scheduled = conditions.get("PodScheduled", {})
-        found = (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ()))
-        return cls(
-            name=pod["metadata"]["name"],
-            fingerprint=pod["metadata"]["labels"].get(names.REVISION_LABEL, ""),
-            address=status.get("podIP"),
-            ready=conditions.get("Ready", {}).get("status") == "True",
-            unschedulable=scheduled.get("message", "")
-            if scheduled.get("status") == "False"
-            else None,
-            containers=tuple(Container.read(c) for c in found),
-            runtime=runtime,
-        )
-
-    def container(self, name: str) -> Container | None:
-        """Find a container by name."""
-        return next((c for c in self.containers if c.name == name), None)
+    @property
+    def _verification(self) -> Mapping[str, Any] | None:
+        found: Mapping[str, Any] | None = self.record.get("settings", {}).get("verification")
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scaler:
-    """What the HPA says of itself; ``active`` is None until it has said something."""
+    """What the HPA says of itself; ``active`` is None until it has said something.
+
+    ``since`` is when it began to say so, ``capped`` its message when it would have more pods than
+    it may.
+    """
 
     active: bool | None = None
     reason: str = ""
     message: str = ""
+    since: datetime | None = None
+    capped: str | None = None
 
     @classmethod
     def read(cls, hpa: Mapping[str, Any]) -> Self:
         """Read a HorizontalPodAutoscaler."""
         conditions = {c["type"]: c for c in hpa.get("status", {}).get("conditions") or ()}
-        said = conditions.get("ScalingActive")
+        said, limited = conditions.get("ScalingActive"), conditions.get("ScalingLimited", {})
         if said is None:
             return cls()
+        since = said.get("lastTransitionTime")
+        most = limited.get("status") == "True" and limited.get("reason") == "TooManyReplicas"
         return cls(
             active=said["status"] == "True",
             reason=said.get("reason", ""),
             message=said.get("message", ""),
+            since=datetime.fromisoformat(since) if since else None,
+            capped=limited.get("message", "") if most else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Shadowed:
+    """What status holds of a shadow: when it began and was over, and what it came to then."""
+
+    since: datetime | None = None
+    ended: datetime | None = None
+    copies: Copies = Copies()  # noqa: RUF009 - it is frozen
+
+    @classmethod
+    def read(cls, held: Mapping[str, Any] | None) -> Self | None:
+        """Read it back from ``status.rollout.shadow``."""
+        if held is None:
+            return None
+        return cls(moment(held, "startedTime"), moment(held, "finishedTime"), Copies.recall(held))
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where the rollout of a revision is, as status holds it, and since when it goes on.
+
+    Of a canary, ``passed`` is how many steps are behind it, ``since`` when the present one began.
+    """
+
+    fingerprint: str
+    phase: str = ""
+    began: datetime | None = None
+    passed: int | None = None
+    since: datetime | None = None
+    shadow: Shadowed | None = None
+
+    @property
+    def tried(self) -> bool:
+        """Whether a trial has begun."""
+        return self.passed is not None or self.shadow is not None
+
+    @classmethod
+    def read(cls, status: Mapping[str, Any]) -> Self | None:
+        """Read it back from the status of a model; a release before did not name the revision."""
+        held = status.get("rollout", {})
+        if "revision" not in held:
+            return None
+        canary = held.get("canary", {})
+        return cls(
+            fingerprint=names.fingerprint(held["revision"]),
+            phase=held["phase"],
+            began=moment(held, "startedTime"),
+            passed=canary.get("passedSteps"),
+            since=moment(canary, "startedTime"),
+            shadow=Shadowed.read(held.get("shadow")),
         )
 
 
@@ -174,20 +191,33 @@ class Observed:
 
     ``track`` is the revision that the Service selects now, ``good`` the one that status holds as
     the last known good; each is a fingerprint, or None. ``pods`` are those of revisions that are
-    not well: a healthy revision's are not read.
+    not well: a healthy revision's are not read. ``present`` names the revisions that have pods,
+    even if these are ending; None when nobody looked. ``release`` is the runtime image of the
+    operator's release where the model is to run on that, else None. ``rollout`` is the one that
+    status has, ``past`` are those that it remembers, the latest first.
     """
 
     generation: int
+    now: datetime
     track: str | None = None
     good: str | None = None
     revisions: tuple[Revision, ...] = ()
     pods: tuple[Pod, ...] = ()
+    present: frozenset[str] | None = None
     scaler: Scaler | None = None
     conditions: tuple[Mapping[str, Any], ...] = ()
+    release: str | None = None
+    rollout: Progress | None = None
+    past: tuple[Mapping[str, Any], ...] = ()
 
     def revision(self, fingerprint: str | None) -> Revision | None:
         """Find a revision, if it is known."""
         return next((r for r in self.revisions if r.fingerprint == fingerprint), None)
+
+    def progress(self, fingerprint: str) -> Progress | None:
+        """Find what status has of a revision's rollout."""
+        found = self.rollout
+        return found if found is not None and found.fingerprint == fingerprint else None
 
     def pods_of(self, fingerprint: str) -> tuple[Pod, ...]:
         """Select the pods of one revision."""

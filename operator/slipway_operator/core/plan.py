@@ -5,26 +5,56 @@ from datetime import timedelta
 
 from slipway_operator.core.diagnose import Fault
 from slipway_operator.core.observed import Revision
-from slipway_operator.core.rollout import Traffic
+from slipway_operator.core.rollout import Course, Phase, Traffic
+from slipway_operator.core.spec import Strategy
+from slipway_operator.core.standing import REFUSALS, Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """One pass's decision, complete enough to render and report without asking again.
 
-    ``keep`` are the revisions whose records stay; ``active`` of them have pods. ``replicas`` maps a
-    fingerprint to the count to write; whoever is not in it is left to its HPA. ``fault`` is what
-    ails the latest revision, ``serving_fault`` what ails the one with the traffic, ``unreachable``
-    what keeps all traffic away from the pods.
+    ``keep`` are the revisions whose records stay; ``course`` says which of them have pods.
+    ``replicas`` maps a fingerprint to the count to write; whoever is not in it is left to its HPA.
+    ``fault`` is what ails the latest revision, ``serving_fault`` what ails the one with the
+    traffic, ``unreachable`` what keeps all traffic away from the pods. ``standing`` is what is
+    known of the answers of the latest revision, None where nothing is demanded of them.
+    ``refusal`` says why it may not serve, ``lasting`` what of that status must remember.
+    ``suspended`` says that nothing of all this is carried out.
     """
 
     latest: str
-    traffic: Traffic
+    strategy: Strategy
+    course: Course
     keep: tuple[Revision, ...]
-    active: frozenset[str]
     replicas: dict[str, int]
-    needed: int
     fault: Fault | None
     serving_fault: Fault | None
     recheck_after: timedelta | None
     unreachable: Fault | None = None
+    suspended: bool = False
+    standing: Standing | None = None
+    refusal: Fault | None = None
+    lasting: Fault | None = None
+
+    @property
+    def traffic(self) -> Traffic:
+        """Where the traffic goes."""
+        return self.course.traffic
+
+    @property
+    def phase(self) -> Phase:
+        """Where the rollout is."""
+        return self.course.phase
+
+    @property
+    def needed(self) -> int:
+        """How many pods the revision that should serve needs."""
+        return self.course.needed
+
+    @property
+    def rolled_back(self) -> bool:
+        """Whether the latest revision was refused, and another one serves in its place."""
+        found = self.fault is not None and self.fault.final and self.fault.reason in REFUSALS
+        refused = found or self.refusal is not None
+        return refused and self.traffic.good not in {None, self.latest}

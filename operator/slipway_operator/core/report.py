@@ -5,15 +5,19 @@ watcher, this operator included.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from slipway_operator.core import names
-from slipway_operator.core.conditions import Condition, conditions, refused
+from slipway_operator.core import history, names
+from slipway_operator.core.condition import Condition
+from slipway_operator.core.conditions import conditions, refused
 from slipway_operator.core.diagnose import Fault
 from slipway_operator.core.observed import Observed, Revision
 from slipway_operator.core.plan import Plan
-from slipway_operator.core.rollout import Role
+from slipway_operator.core.refusal import Refusal
+from slipway_operator.core.rollout import Mirror, Phase, Role, Share
+from slipway_operator.core.units import written
 
 Status = dict[str, Any]
 
@@ -22,21 +26,72 @@ def report(owner: tuple[str, str], seen: Observed, plan: Plan, now: datetime) ->
     """Build the whole status; ``owner`` is the object's namespace and name."""
     namespace, name = owner
     serving = seen.revision(plan.traffic.track)
+    shown = serving or seen.revision(plan.latest)
     workload = serving.workload if serving else None
     labels = names.serving(name, plan.traffic.track)
     status: Status = {
         "observedGeneration": seen.generation,
-        "url": names.model_url(namespace, name, _model_name(serving)) if serving else "",
+        "url": names.model_url(namespace, name, _model_name(shown)) if shown else "",
         "replicas": workload.replicas if workload else 0,
         "readyReplicas": workload.ready if workload else 0,
         "selector": ",".join(f"{k}={v}" for k, v in labels.items()),
         "latestRevision": names.revision(name, plan.latest),
-        "revisions": [_revision(name, revision, plan) for revision in plan.keep],
-        "conditions": stamp(seen, conditions(seen, plan), now),
+        "revisions": [
+            _revision(name, replace(r, retired=_retired(r, seen, plan, now)), plan)
+            for r in plan.keep
+        ],
+        "conditions": stamp(seen, conditions(seen, plan, now), now),
     }
     if plan.traffic.good is not None:
         status["stableRevision"] = names.revision(name, plan.traffic.good)
+    if plan.phase is not Phase.COMPLETE or plan.course.until is not None:
+        status["rollout"] = _rollout(name, plan, history.began(seen, plan, now))
+    if past := history.rollouts(name, seen, plan, now):
+        status["rollouts"] = past
     return status
+
+
+def _rollout(name: str, plan: Plan, began: datetime) -> dict[str, Any]:
+    """Say where a rollout is; at rest there is none."""
+    found: dict[str, Any] = {
+        "revision": names.revision(name, plan.latest),
+        "strategy": plan.strategy.value,
+        "phase": plan.phase.value,
+        "startedTime": written(began),
+    }
+    trial = plan.course.trial
+    if trial.mirror is not None and plan.course.tried:
+        found["shadow"] = _shadow(trial.mirror)
+    if trial.share is not None and plan.course.tried:
+        found["canary"] = _canary(trial.share)
+    return found
+
+
+def _shadow(mirror: Mirror) -> dict[str, Any]:
+    times = {"startedTime": mirror.since, "finishedTime": mirror.ended}
+    known = {key: written(time) for key, time in times.items() if time is not None}
+    return {
+        "percent": mirror.wish.percent,
+        **known,
+        **(mirror.copies.write() if mirror.ended else {}),
+    }
+
+
+def _canary(share: Share) -> dict[str, Any]:
+    return {
+        "passedSteps": share.passed,
+        "weight": share.weight,
+        "actualWeight": share.percent,
+        "pods": share.pods,
+        **({"startedTime": written(share.since)} if share.since else {}),
+    }
+
+
+def _retired(revision: Revision, seen: Observed, plan: Plan, now: datetime) -> datetime | None:
+    """Tell when a revision gave up the traffic: in this pass, if status has it as the good one."""
+    if revision.fingerprint == plan.traffic.good:
+        return None
+    return now if revision.fingerprint == seen.good else revision.retired
 
 
 def _model_name(revision: Revision) -> str:
@@ -69,9 +124,7 @@ def _stamp(seen: Observed, condition: Condition, now: datetime) -> Mapping[str, 
         "reason": condition.reason,
         "message": condition.message[:MESSAGE_LIMIT],
         "observedGeneration": seen.generation,
-        "lastTransitionTime": was["lastTransitionTime"]
-        if same and was
-        else now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "lastTransitionTime": was["lastTransitionTime"] if same and was else written(now),
     }
 
 
@@ -84,14 +137,33 @@ def _revision(name: str, revision: Revision, plan: Plan) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "name": names.revision(name, revision.fingerprint),
         "role": role.value,
-        "image": revision.record["template"]["spec"]["containers"][0]["image"],
+        "image": revision.image,
         "replicas": workload.replicas if workload else 0,
         "readyReplicas": workload.ready if workload else 0,
     }
     if revision.digest is not None:
         entry["digest"] = revision.digest
+    if revision.verdict is not None:
+        entry["verification"] = revision.verdict.write()
+    if revision.signature is not None:
+        entry["signature"] = revision.signature.write()
+    if revision.retired is not None:
+        entry["retiredTime"] = written(revision.retired)
+    entry |= _refusal(revision, plan)
     fault = _fault(revision, role, plan)
-    return entry | ({"failure": _failure(fault)} if fault else {})
+    if fault is not None:
+        entry["failure"] = _failure(fault)
+    if fault is not None and fault.others:
+        entry["otherFailures"] = [_failure(other) for other in fault.others]
+    return entry
+
+
+def _refusal(revision: Revision, plan: Plan) -> dict[str, Any]:
+    """Write down why a revision may not serve again, once that is known."""
+    found, why = revision.refusal, plan.lasting
+    if found is None and why is not None and revision.fingerprint == plan.latest:
+        found = Refusal(why.reason, why.message[:MESSAGE_LIMIT], why.hint[:MESSAGE_LIMIT], why.pod)
+    return {"refusal": found.write()} if found is not None else {}
 
 
 def _fault(revision: Revision, role: Role, plan: Plan) -> Fault | None:
@@ -107,5 +179,6 @@ def _failure(fault: Fault) -> dict[str, Any]:
         "pod": fault.pod,
         "container": fault.container,
         "exitCode": fault.exit_code,
+        "logTail": fault.log or None,
     }
     return entry | {k: v for k, v in optional.items() if v is not None}

@@ -4,15 +4,18 @@ Defaults are the CRD's: what arrives here has them filled in. Parts that Kuberne
 (resources, the pod template's allow-list, HPA metrics and behavior) pass through as they are.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Self
 
+from slipway_operator.core import names, verification
 from slipway_operator.core.errors import SpecError
-from slipway_operator.core.manifest import digest, quantity
+from slipway_operator.core.manifest import digest
+from slipway_operator.core.trial import Canary, Shadow
+from slipway_operator.core.units import duration, size
+from slipway_operator.core.verification import Verification
 
 
 class Spread(StrEnum):
@@ -20,6 +23,13 @@ class Spread(StrEnum):
 
     PREFERRED = "Preferred"
     REQUIRED = "Required"
+
+
+class UpgradePolicy(StrEnum):
+    """When a model takes up the runtime of a new operator: with its next change, or by itself."""
+
+    ON_CHANGE = "OnChange"
+    AUTOMATIC = "Automatic"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +43,24 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Batching:
+    """Whether requests may share a run, and how many rows then."""
+
+    mode: str
+    max_batch_size: int
+    max_queue_delay: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
     """How it is served: ``image`` is None for the operator release's own."""
 
     image: str | None
+    upgrade_policy: UpgradePolicy
+    execution_providers: tuple[str, ...]
+    require_provider: bool
     session: Mapping[str, Any]
+    batching: Batching
     max_queue: int
     request_timeout: timedelta
     max_request_bytes: int
@@ -69,17 +92,54 @@ class Availability:
     spread: Spread
 
 
+class Strategy(StrEnum):
+    """How one revision follows another."""
+
+    BLUE_GREEN = "BlueGreen"
+    CANARY = "Canary"
+    SHADOW = "Shadow"
+    RECREATE = "Recreate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """How a new revision takes over: ``deadline`` is how long it may take to get ready.
+
+    ``window`` is how long the one before keeps its pods. ``promote``, ``abort`` and ``rollback_to``
+    are fingerprints of revisions that a person has decided about. ``shadow`` and ``canary`` are
+    what a revision must stand before.
+    """
+
+    deadline: timedelta
+    strategy: Strategy
+    window: timedelta
+    paused: bool
+    promote: str | None
+    abort: str | None
+    rollback_to: str | None = None
+    canary: Canary | None = None
+    shadow: Shadow | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """A valid wish; ``fingerprint``, 8 hex digits over all that makes the pods, is its revision."""
+    """A valid wish.
 
+    ``suspended`` is the wish that nothing be changed. ``fingerprint``, 8 hex digits over all that
+    makes the pods, is its revision.
+    """
+
+    suspended: bool
     model: Model
+    signature: Mapping[str, Any] | None
     runtime: Runtime
     resources: Mapping[str, Any]
     template: Mapping[str, Any]
     scale: Fixed | Autoscaled
+    rollout: Rollout
     availability: Availability
     fingerprint: str
+    verification: Verification | None = None
 
     @classmethod
     def parse(cls, name: str, raw: Mapping[str, Any]) -> Self:
@@ -90,33 +150,71 @@ class Spec:
         """
         availability, runtime = raw["availability"], raw["runtime"]
         return cls(
+            suspended=raw.get("suspend", False),
             model=Model(
                 name=raw["model"].get("name", name),
                 version=raw["model"].get("version", ""),
                 uri=raw["model"]["uri"],
                 sha256=raw["model"].get("sha256"),
             ),
+            signature=raw.get("signature"),
             runtime=_runtime(runtime),
             resources=raw["resources"],
             template=raw.get("template", {}),
             scale=_scale(raw),
+            rollout=_rollout(raw),
             availability=Availability(
                 max_unavailable=availability["disruptionBudget"]["maxUnavailable"],
                 drain=timedelta(seconds=availability["drainSeconds"]),
                 spread=Spread(availability["spread"]),
             ),
             fingerprint=_fingerprint(raw),
+            verification=Verification.parse(raw["verification"]) if "verification" in raw else None,
         )
+
+    @property
+    def promoted(self) -> bool:
+        """Whether a person has named its revision as one that takes over all the same."""
+        return self.rollout.promote == self.fingerprint
+
+    @property
+    def follows(self) -> bool:
+        """Whether the model is to run on the runtime of the operator's release, whichever it is."""
+        automatic = self.runtime.upgrade_policy is UpgradePolicy.AUTOMATIC
+        return automatic and self.runtime.image is None
+
+
+LATER_DEFAULTS: Mapping[str, Any] = {
+    "upgradePolicy": "OnChange",
+    "executionProviders": ["CPU"],
+    "requireProvider": True,
+    "batching": {"mode": "Auto", "maxBatchSize": 64, "maxQueueDelay": "0s"},
+}
+"""Fields of ``runtime`` that came later, and may be missing while the CRD is an older release's.
+
+With these values revisions are what they were before.
+"""
 
 
 def _runtime(raw: Mapping[str, Any]) -> Runtime:
-    limits = raw["limits"]
+    raw = {**LATER_DEFAULTS, **raw}
+    limits, batching = raw["limits"], raw["batching"]
     return Runtime(
         image=raw.get("image"),
+        upgrade_policy=UpgradePolicy(raw["upgradePolicy"]),
+        execution_providers=tuple(raw["executionProviders"]),
+        require_provider=raw["requireProvider"],
         session=raw["session"],
+        batching=Batching(
+            mode=batching["mode"],
+            max_batch_size=batching["maxBatchSize"],
+            max_queue_delay=duration(
+                "spec.runtime.batching.maxQueueDelay", batching["maxQueueDelay"]
+            ),
+        ),
         max_queue=limits["maxQueue"],
-        request_timeout=_duration("spec.runtime.limits.requestTimeout", limits["requestTimeout"]),
-        max_request_bytes=_bytes("spec.runtime.limits.maxRequestBytes", limits["maxRequestBytes"]),
+        request_timeout=duration("spec.runtime.limits.requestTimeout", limits["requestTimeout"]),
+        max_request_bytes=size("spec.runtime.limits.maxRequestBytes", limits["maxRequestBytes"]),
     )
 
 
@@ -136,6 +234,40 @@ def _scale(raw: Mapping[str, Any]) -> Fixed | Autoscaled:
             raise SpecError("spec", problem)
 
 
+def _rollout(raw: Mapping[str, Any]) -> Rollout:
+    said = raw.get("rollout", {})
+    return Rollout(
+        deadline=timedelta(seconds=_deadline(raw)),
+        strategy=Strategy(said.get("strategy", Strategy.BLUE_GREEN)),
+        window=duration("spec.rollout.rollbackWindow", said.get("rollbackWindow", "0s")),
+        paused=said.get("paused", False),
+        promote=_named(said.get("promote")),
+        abort=_named(said.get("abort")),
+        rollback_to=_named(said.get("rollbackTo")),
+        canary=Canary.parse(said["canary"]) if "canary" in said else None,
+        shadow=Shadow.parse(said["shadow"]) if "shadow" in said else None,
+    )
+
+
+def _named(revision: str | None) -> str | None:
+    return names.fingerprint(revision) if revision is not None else None
+
+
+DEADLINE_SECONDS = 600
+"""The CRD's default; an object that was cached under an older CRD has none."""
+
+
+def _deadline(raw: Mapping[str, Any]) -> int:
+    return int(raw.get("rollout", {}).get("progressDeadlineSeconds", DEADLINE_SECONDS))
+
+
+LATER = ("signature",)
+"""Parts without a default: who does not use them keeps the revision that he had without them."""
+
+NO_PART = frozenset({"upgradePolicy"})
+"""Fields of ``runtime`` that pods are not made of."""
+
+
 def _fingerprint(raw: Mapping[str, Any]) -> str:
     """Name what pods are made of; scaling and the disruption budget change without new pods.
 
@@ -143,22 +275,15 @@ def _fingerprint(raw: Mapping[str, Any]) -> str:
     upgrade of the CRD would give every stored object a new revision.
     """
     parts: dict[str, Any] = {p: raw.get(p) for p in ("model", "runtime", "resources", "template")}
+    parts["runtime"] = {
+        key: value
+        for key, value in raw["runtime"].items()
+        if key not in NO_PART and value != LATER_DEFAULTS.get(key)
+    }
     parts["availability"] = {p: raw["availability"][p] for p in ("drainSeconds", "spread")}
+    parts |= {p: raw[p] for p in LATER if p in raw}
+    if "verification" in raw:
+        parts["verification"] = verification.in_pods(raw["verification"])
+    if _deadline(raw) != DEADLINE_SECONDS:
+        parts["deadline"] = _deadline(raw)
     return digest(parts)[:8]
-
-
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-def _duration(field: str, text: str) -> timedelta:
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
-    if not parts or "".join(n + u for n, u in parts) != text:
-        raise SpecError(field, f"{text!r} is not a duration such as 500ms, 10s or 1m30s")
-    return timedelta(seconds=sum(float(n) * _UNITS[u] for n, u in parts))
-
-
-def _bytes(field: str, text: str | int) -> int:
-    try:
-        return int(quantity(text))
-    except ValueError as error:
-        raise SpecError(field, str(error)) from error

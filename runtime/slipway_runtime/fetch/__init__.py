@@ -11,10 +11,15 @@ from slipway_runtime.fetch.local import LocalFile, mounted
 from slipway_runtime.fetch.sink import Sink
 from slipway_runtime.fetch.source import Source
 from slipway_runtime.fetch.web import WebFile
-from slipway_runtime.inspection import check_digest, digest_of, facts_of, missing_data
+from slipway_runtime.inspection import (
+    MODEL_FILE,
+    check_digest,
+    digest_of,
+    facts_of,
+    missing_data,
+)
 from slipway_runtime.settings import Model
 
-MODEL_FILE = "model.onnx"
 RECORD_FILE = ".fetched.json"
 
 

@@ -59,6 +59,14 @@ class LocalFile:
         directory = self._path.parent
         names = sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
         seen = ", ".join(name for name in names[:10] if not name.startswith("."))
+        scheme, _, rest = self._name.partition("://")
+        if scheme == "configMap" and not seen:
+            name, _, key = rest.partition("/")
+            return Fault(
+                Reason.CONFIG_MAP_MISSING,
+                f"there is no ConfigMap {name} in this namespace, or nothing is in it.",
+                f"Create it: kubectl create configmap {name} --from-file={key}=FILE",
+            )
         return Fault(
             Reason.SOURCE_NOT_FOUND,
             f"there is no file {self._name}; beside it are: {seen or 'none'}.",

@@ -88,6 +88,6 @@ class _DiskFaults:
             raise Fault(
                 Reason.DISK_FULL,
                 f"{self._path} can't be written: {error.strerror}.",
-                "Give the model cache more room: the emptyDir's sizeLimit, the node's disk, or a "
-                "larger claim.",
+                "The model has to fit onto the node's disk, and into "
+                "spec.resources.limits[ephemeral-storage] if that is set.",
             ) from error

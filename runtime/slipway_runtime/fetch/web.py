@@ -30,7 +30,7 @@ REASONS = {
 }
 HINTS = {
     Reason.SOURCE_FORBIDDEN: "Give this pod access to it, or use another source.",
-    Reason.SOURCE_NOT_FOUND: "Correct spec.model.uri, or put the file there.",
+    Reason.SOURCE_NOT_FOUND: "Correct {field}.uri, or put the file there.",
     Reason.SOURCE_UNAVAILABLE: "Look at the server and the way to it; the fetch is tried again.",
 }
 
@@ -57,7 +57,7 @@ class _Redirects(request.HTTPRedirectHandler):
                 Reason.SOURCE_UNAVAILABLE,
                 f"{logs.redacted(req.full_url)} redirects to {logs.redacted(newurl)}, which is not "
                 f"{allowed[0]}.",
-                "Use the address where the file is in spec.model.uri.",
+                "Use the address where the file is.",
             )
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -80,8 +80,10 @@ def _opener() -> request.OpenerDirector:
 class WebFile:
     """A file on a web server."""
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, field: str = "spec.model") -> None:
+        """``field`` of the user's object has the uri."""
         self._uri = uri
+        self._field = field
         self._opener = _opener()
         self._validator: str | None = None
         self._best = 0
@@ -92,7 +94,7 @@ class WebFile:
 
     def beside(self, location: str) -> "WebFile":
         """Return the file at a path relative to this one's directory."""
-        return WebFile(urljoin(self._uri, quote(location)))
+        return WebFile(urljoin(self._uri, quote(location)), self._field)
 
     def pour(self, sink: Sink) -> None:
         """Download the file, in several parts if need be."""
@@ -164,7 +166,7 @@ class WebFile:
         raise self._fault(REASONS.get(error.code, Reason.SOURCE_UNAVAILABLE), problem) from error
 
     def _fault(self, reason: Reason, problem: str) -> Fault:
-        hint = HINTS[reason]
+        hint = HINTS[reason].format(field=self._field)
         if "CERTIFICATE_VERIFY_FAILED" in problem:
             hint = "Name the certificate authority's file in SSL_CERT_FILE (spec.template.env)."
         return Fault(reason, f"{self} can't be fetched: {problem}.", hint)

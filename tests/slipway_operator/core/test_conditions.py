@@ -1,14 +1,17 @@
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from slipway_operator.core.conditions import Condition, conditions, refused
+from slipway_operator.core.condition import Condition
+from slipway_operator.core.conditions import conditions, refused
 from slipway_operator.core.decide import decide, hindered
 from slipway_operator.core.diagnose import Fault
-from slipway_operator.core.observed import Observed, Pod, Scaler
+from slipway_operator.core.observed import Observed, Scaler
+from slipway_operator.core.pods import Pod
 from slipway_operator.core.spec import Spec
-from support.builders import a_revision, a_spec, a_world, an_autoscaled_spec
+from support.builders import NOON, a_revision, a_spec, a_world, an_autoscaled_spec
 
 SPEC = a_spec()
 NEW = SPEC.fingerprint
@@ -18,7 +21,7 @@ WELL = a_world(a_revision(NEW), good=NEW, track=NEW)
 
 
 def answers(seen: Observed, spec: Spec = SPEC) -> Mapping[str, Condition]:
-    return {c.type: c for c in conditions(seen, decide(spec, seen))}
+    return {c.type: c for c in conditions(seen, decide(spec, seen), NOON)}
 
 
 def said(seen: Observed, spec: Spec = SPEC) -> dict[str, str]:
@@ -119,17 +122,41 @@ def test_only_what_fetching_failed_of_says_that_the_model_was_not_fetched() -> N
     [
         (Scaler(), "Unknown Pending"),
         (Scaler(active=True, reason="ValidMetricFound"), "True ValidMetricFound"),
-        (Scaler(active=False, reason="FailedGetMetric"), "False FailedGetMetric"),
+        (Scaler(active=False, reason="ScalingDisabled"), "False ScalingDisabled"),
+        (Scaler(active=False, reason="FailedGetResourceMetric"), "False MetricsUnavailable"),
+        (Scaler(active=True, reason="ValidMetricFound", capped="4"), "True AtMaxReplicas"),
     ],
 )
 def test_the_hpa_speaks_for_itself(scaler: Scaler, expected: str) -> None:
     assert said(replace(WELL, scaler=scaler))["ScalingActive"] == expected
 
 
-def test_an_hpa_that_reads_no_load_is_not_active() -> None:
-    text = {"type": "ScalingActive", "status": "False", "reason": "R", "message": "m"}
-    found = Scaler.read({"status": {"conditions": [text]}})
-    assert found == Scaler(active=False, reason="R", message="m")
+@pytest.mark.parametrize(
+    ("was", "seconds", "expected"),
+    [
+        pytest.param("Unknown", 59, "Unknown Pending", id="it had no time yet"),
+        pytest.param("Unknown", 60, "False MetricsUnavailable", id="it had time enough"),
+        pytest.param("True", 1, "False MetricsUnavailable", id="it had readings before"),
+        pytest.param("False", 1, "False MetricsUnavailable", id="it was told before"),
+    ],
+)
+def test_an_hpa_gets_a_minute_for_its_first_reading(was: str, seconds: int, expected: str) -> None:
+    since = NOON - timedelta(seconds=seconds)
+    blind = Scaler(active=False, reason="FailedGetResourceMetric", since=since)
+    before = {"type": "ScalingActive", "status": was, "lastTransitionTime": ""}
+    seen = replace(WELL, scaler=blind, conditions=(before,))
+    assert said(seen)["ScalingActive"] == expected
+    assert (decide(SPEC, seen).recheck_after is None) == (was == "False")
+
+
+def test_an_hpa_is_read() -> None:
+    since = "2026-01-01T12:00:00Z"
+    blind = {"type": "ScalingActive", "status": "False", "reason": "R", "message": "m"}
+    most = {"type": "ScalingLimited", "status": "True", "reason": "TooManyReplicas", "message": "n"}
+    least = {**most, "reason": "TooFewReplicas"}
+    found = Scaler.read({"status": {"conditions": [{**blind, "lastTransitionTime": since}, most]}})
+    assert found == Scaler(active=False, reason="R", message="m", since=NOON, capped="n")
+    assert Scaler.read({"status": {"conditions": [blind, least]}}).capped is None
 
 
 REFUSED = Fault(reason="ManifestRefused", message="no", final=True)
@@ -137,16 +164,27 @@ REFUSED = Fault(reason="ManifestRefused", message="no", final=True)
 
 def test_nothing_is_ready_while_any_object_is_refused() -> None:
     plan = hindered(decide(SPEC, WELL), WELL, {"PodDisruptionBudget": REFUSED})
-    found = {c.type: f"{c.status} {c.reason}" for c in conditions(WELL, plan)}
+    found = {c.type: f"{c.status} {c.reason}" for c in conditions(WELL, plan, NOON)}
     assert found["Ready"] == "False ManifestRefused"
     assert found["Stalled"] == "True ManifestRefused"
     assert found["Available"] == "True Serving"
 
 
+def test_what_else_is_wrong_stays_listed_beside_what_could_not_be_written() -> None:
+    pulling = a_pod("serve", reason="ErrImagePull")
+    seen = a_world(a_revision(NEW, ready=0), pods=(pulling,))
+    other = replace(REFUSED, message="nor this")
+    plan = hindered(decide(SPEC, seen), seen, {"Service": REFUSED, "ConfigMap": other})
+    assert plan.fault is not None
+    assert plan.fault.reason == "ManifestRefused"
+    assert [f.message for f in plan.fault.others] == ["nor this", "the image can't be pulled"]
+    assert plan.fault.others[1].others == ()
+
+
 def test_pods_without_a_service_are_not_available() -> None:
     seen = replace(WELL, track=None)
     plan = hindered(decide(SPEC, seen), seen, {"Service": REFUSED})
-    found = {c.type: f"{c.status} {c.reason}" for c in conditions(seen, plan)}
+    found = {c.type: f"{c.status} {c.reason}" for c in conditions(seen, plan, NOON)}
     assert found["Available"] == "False ManifestRefused"
 
 
@@ -163,3 +201,10 @@ def test_a_wish_that_is_refused_changes_nothing_of_what_serves() -> None:
     found = {c.type: f"{c.status} {c.reason}" for c in refused(a_world(conditions=(was,)), fault)}
     assert found["Available"] == "True Serving"
     assert found["Stalled"] == "True SpecInvalid"
+
+
+@pytest.mark.parametrize("message", ["it is not there", "it is not there."])
+def test_message_and_hint_are_two_sentences(message: str) -> None:
+    fault = Fault(reason="R", message=message, hint="Put it there.", pod="p", container="c")
+    (ready,) = (c for c in refused(a_world(), fault) if c.type == "Ready")
+    assert ready.message == "p/c: it is not there. Put it there."

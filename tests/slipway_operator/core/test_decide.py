@@ -4,7 +4,8 @@ from datetime import timedelta
 import pytest
 
 from slipway_operator.core.decide import ROLLING, STALLED, decide
-from slipway_operator.core.observed import Observed, Pod
+from slipway_operator.core.observed import Observed
+from slipway_operator.core.pods import Pod
 from slipway_operator.core.spec import Spec
 from support.builders import a_raw_spec, a_revision, a_spec, a_world, an_autoscaled_spec
 
@@ -17,6 +18,26 @@ def test_a_settled_model_asks_for_no_further_pass() -> None:
     plan = decide(SPEC, a_world(a_revision(NEW), good=NEW, track=NEW))
     assert plan.recheck_after is None
     assert plan.replicas == {NEW: 2}
+
+
+@pytest.mark.parametrize(
+    ("pin", "digest", "wanted", "ready", "count"),
+    [
+        (None, None, 1, 0, 1),
+        (None, "a" * 64, 1, 0, 2),
+        (None, None, 1, 1, 2),
+        (None, None, 2, 0, 2),
+        ("a" * 64, None, 1, 0, 2),
+    ],
+    ids=["unpinned", "found", "silent but ready", "already more", "pinned"],
+)
+def test_a_model_without_a_pin_starts_with_the_one_pod_that_finds_its_digest(
+    pin: str | None, digest: str | None, wanted: int, ready: int, count: int
+) -> None:
+    spec = a_spec(model={"uri": "https://models.example.org/x.onnx", "sha256": pin})
+    revision = a_revision(spec.fingerprint, wanted=wanted, ready=ready)
+    seen = a_world(replace(revision, digest=digest))
+    assert decide(spec, seen).replicas == {spec.fingerprint: count}
 
 
 def test_the_old_revision_keeps_its_pods_in_the_pass_that_flips_the_service() -> None:
@@ -66,6 +87,12 @@ def test_a_superseded_candidate_loses_its_pods_at_once() -> None:
 def test_scaling_makes_no_new_revision_and_a_new_model_does() -> None:
     assert a_spec(replicas=5).fingerprint == NEW
     assert a_spec(model={"uri": "https://models.example.org/other.onnx"}).fingerprint != NEW
+    promised = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [-1]}]}
+    assert a_spec(signature=promised).fingerprint != NEW
+    assert a_spec(rollout={"progressDeadlineSeconds": 60}).fingerprint != NEW
+    alone = a_raw_spec()
+    alone["runtime"]["batching"]["mode"] = "Disabled"
+    assert Spec.parse("fraud", alone).fingerprint != NEW
     budget = a_raw_spec()
     budget["availability"]["disruptionBudget"] = {"maxUnavailable": 2}
     assert Spec.parse("fraud", budget).fingerprint == NEW

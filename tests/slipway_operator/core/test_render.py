@@ -9,7 +9,9 @@ from slipway_operator.core.manifest import Manifest
 from slipway_operator.core.render import Owner, record, render
 from slipway_operator.core.spec import Spec
 from support.builders import a_raw_spec, a_revision, a_spec, a_world, an_autoscaled_spec
+from support.verifications import CASE, CONTINUOUS, a_check, a_verification
 
+SPEC = a_spec()
 OWNER = Owner("risk", "fraud", "uid")
 
 
@@ -34,6 +36,21 @@ def test_everything_belongs_to_the_model_and_goes_with_it() -> None:
         assert (owner["kind"], owner["name"], owner["uid"]) == ("ModelDeployment", "fraud", "uid")
         assert owner["controller"] is True
         assert "finalizers" not in manifest["metadata"]
+
+
+def test_a_deadline_is_for_the_rollout_and_for_each_loading() -> None:
+    late = {"progressDeadlineSeconds": 90}
+    assert rendered(rollout=late)["Deployment"]["spec"]["progressDeadlineSeconds"] == 90
+    probe = pod(rollout=late)["spec"]["containers"][0]["startupProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] == 90
+
+
+def test_a_revision_of_before_there_were_deadlines_keeps_the_usual_one() -> None:
+    born = {k: v for k, v in record("fraud", SPEC, "r").items() if k != "progressDeadlineSeconds"}
+    old = replace(a_revision(SPEC.fingerprint), record=born)
+    manifests = render(OWNER, SPEC, decide(SPEC, a_world(old)))
+    (deployment,) = (m for m in manifests if m["kind"] == "Deployment")
+    assert deployment["spec"]["progressDeadlineSeconds"] == 600
 
 
 def test_the_replica_count_is_nobodys_business_here() -> None:
@@ -120,6 +137,29 @@ def test_spread_is_preferred_unless_it_is_required() -> None:
     assert found == ["ScheduleAnyway", "DoNotSchedule"]
 
 
+def test_pods_keep_apart_on_nodes_without_zones_as_well() -> None:
+    """Of a node that lacks the key of one constraint the scheduler disregards all of them."""
+    spec = pod()["spec"]
+    keys = [c["topologyKey"] for c in spec["topologySpreadConstraints"]]
+    assert keys == ["kubernetes.io/hostname"]
+    [zones] = spec["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert zones["podAffinityTerm"]["topologyKey"] == "topology.kubernetes.io/zone"
+
+
+def test_the_users_placement_takes_the_place_of_ours() -> None:
+    nodes: dict[str, Any] = {
+        "nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}
+    }
+    assert set(pod(template={"affinity": nodes})["spec"]["affinity"]) == {
+        "nodeAffinity",
+        "podAntiAffinity",
+    }
+    theirs = [{"topologyKey": "rack"}]
+    placed = pod(template={"topologySpreadConstraints": theirs, "affinity": nodes})["spec"]
+    assert (placed["topologySpreadConstraints"], placed["affinity"]) == (theirs, nodes)
+    assert "affinity" not in pod(template={"topologySpreadConstraints": theirs})["spec"]
+
+
 def test_rendering_is_the_same_every_time() -> None:
     assert rendered() == rendered()
 
@@ -181,3 +221,53 @@ def test_pods_are_replaced_without_a_gap() -> None:
         "maxUnavailable": 0,
         "maxSurge": 1,
     }
+
+
+def test_data_sets_reach_the_pods_from_wherever_they_are() -> None:
+    datasets = [
+        {"name": "golden", "cases": [CASE]},
+        {"name": "big", "configMap": {"name": "maps", "key": "g.npz"}},
+        {"name": "far", "uri": "https://x.example.org/f.npz?a=b", "sha256": "0" * 64},
+    ]
+    found = rendered(verification=a_verification(datasets=datasets))
+    data = found["ConfigMap"]["data"]
+    told = json.loads(data["settings.json"])["verification"]["datasets"]
+    assert [d["path"] for d in told] == [
+        "/etc/slipway/golden.json",
+        "/datasets/big/g.npz",
+        "/models/datasets/far.npz",
+    ]
+    assert [d["uri"] for d in told] == [None, None, "https://x.example.org/f.npz?a=b"]
+    assert json.loads(data["golden.json"]) == {"cases": [CASE]}
+    spec = found["Deployment"]["spec"]["template"]["spec"]
+    source = {"name": "maps", "optional": True, "items": [{"key": "g.npz", "path": "g.npz"}]}
+    assert {"name": "dataset-big", "configMap": source} in spec["volumes"]
+    mount = {"name": "dataset-big", "mountPath": "/datasets/big", "readOnly": True}
+    assert mount in spec["containers"][0]["volumeMounts"]
+    assert mount not in spec["initContainers"][0]["volumeMounts"]
+
+
+def test_checks_are_told_in_numbers() -> None:
+    slow = {"dataset": "golden", "concurrency": 4, "duration": "15s", "maxP99": "25ms",
+            "minThroughput": "100", "maxMemory": "512Mi"}  # fmt: skip
+    checks = [a_check(atol="1e-4"), {"name": "slo", "type": "Performance", "performance": slow}]
+    wish = a_verification(checks=checks, continuous=CONTINUOUS)
+    settings = json.loads(rendered(verification=wish)["ConfigMap"]["data"]["settings.json"])
+    assert settings["verification"]["checks"] == [
+        {"name": "parity", "type": "Expected", "dataset": "golden", "rtol": 0.001, "atol": 0.0001,
+         "maxMismatchRatio": 0},
+        {"name": "slo", "type": "Performance", "dataset": "golden", "concurrency": 4,
+         "durationSeconds": 15, "maxP99Seconds": 0.025, "minThroughput": 100,
+         "maxMemoryBytes": 512 * 2**20},
+    ]  # fmt: skip
+    assert settings["verification"]["continuous"] == {
+        "intervalSeconds": 60, "rows": 4, "failureThreshold": 3, "peers": "http://fraud.risk.svc",
+    }  # fmt: skip
+
+
+def test_an_hpa_scales_the_latest_while_nobody_has_the_traffic() -> None:
+    wish = Spec.parse("fraud", an_autoscaled_spec(verification=a_verification()))
+    found = all_of(wish)
+    assert found["Service"]["spec"]["selector"]["slipway.dev/track"] == "none"
+    target = found["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"]
+    assert target == f"fraud-{wish.fingerprint}"

@@ -3,7 +3,8 @@ from typing import Any
 
 from slipway_operator.core.decide import decide
 from slipway_operator.core.diagnose import Fault
-from slipway_operator.core.observed import Observed, Pod, Revision, Workload
+from slipway_operator.core.observed import Observed, Revision, Workload
+from slipway_operator.core.pods import Pod
 from slipway_operator.core.render import record
 from slipway_operator.core.report import report, report_refusal
 from slipway_operator.core.spec import Spec
@@ -69,6 +70,26 @@ def test_a_fault_stands_with_the_revision_that_it_ails_and_fits_into_the_status(
     failures = [r["failure"] for r in told(seen)["revisions"]]
     assert [f["pod"] for f in failures] == ["old", "new"]
     assert all(len(f["message"]) <= 4096 for f in failures)
+    assert all(len(f["logTail"]) == 1024 for f in failures)
+
+
+def test_faults_that_do_not_win_are_listed_beside_the_one_that_does() -> None:
+    ended = {"exitCode": 3, "message": "boom"}
+    labels = {"slipway.dev/revision": NEW.fingerprint}
+    states: list[dict[str, Any]] = [{"terminated": ended}, {"waiting": {"reason": "ErrImagePull"}}]
+    pods = tuple(
+        Pod.read(
+            {
+                "metadata": {"name": str(n), "labels": labels},
+                "status": {"containerStatuses": [{"name": "serve", "state": state}]},
+            }
+        )
+        for n, state in enumerate(states)
+    )
+    entry = told(rolling(pods=pods))["revisions"][1]
+    assert entry["failure"]["reason"] == "ImagePullFailed"
+    assert [(f["reason"], f["exitCode"]) for f in entry["otherFailures"]] == [("Crashing", 3)]
+    assert "otherFailures" not in told(rolling(pods=pods[:1]))["revisions"][1]
 
 
 def test_the_time_of_a_condition_is_that_of_its_last_flip() -> None:

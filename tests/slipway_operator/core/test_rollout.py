@@ -3,13 +3,13 @@ from dataclasses import replace
 import pytest
 
 from slipway_operator.core.observed import Observed
-from slipway_operator.core.rollout import Traffic, complete, last_good, route, wanted
-from slipway_operator.core.spec import Autoscaled, Fixed
+from slipway_operator.core.rollout import complete, last_good, wanted
+from slipway_operator.core.spec import Autoscaled
+from slipway_operator.core.verdict import Outcome, Verdict
 from support.builders import a_revision, a_world
 
 A, B = a_revision("a"), a_revision("b", 2)
 A_DOWN, B_DOWN = a_revision("a", ready=0), a_revision("b", 2, ready=0)
-TWO = Fixed(2)
 RANGE = Autoscaled(low=2, high=10, metrics=(), behavior=None)
 
 
@@ -32,48 +32,24 @@ def test_the_last_known_good(seen: Observed, expected: str | None) -> None:
     assert last_good(seen) == expected
 
 
+UNVERIFIED = replace(B, record={"settings": {"verification": {"checks": []}}})
+PASSED = Verdict(outcome=Outcome.PASSED, held=True)
+
+
 @pytest.mark.parametrize(
-    ("latest", "seen", "expected"),
+    ("verdict", "expected"),
     [
-        pytest.param("a", a_world(A_DOWN), Traffic(track="a", good=None), id="first, starting"),
-        pytest.param("a", a_world(A), Traffic(track="a", good="a"), id="first, ready"),
-        pytest.param(
-            "a", a_world(A_DOWN, good="a", track="a"), Traffic(track="a", good="a"), id="only one"
-        ),
-        pytest.param(
-            "b", a_world(A, B_DOWN, good="a", track="a"), Traffic(track="a", good="a"), id="rolling"
-        ),
-        pytest.param(
-            "b", a_world(A, B, good="a", track="a"), Traffic(track="b", good="b"), id="promotion"
-        ),
-        pytest.param(
-            "b",
-            a_world(A, a_revision("b", 2, ready=1), good="a", track="a"),
-            Traffic(track="a", good="a"),
-            id="half of the candidate is not enough",
-        ),
-        pytest.param(
-            "b",
-            a_world(A, a_revision("b", 2, current=False), good="a", track="a"),
-            Traffic(track="a", good="a"),
-            id="counts of pods that may be ending prove nothing",
-        ),
-        pytest.param(
-            "a",
-            a_world(a_revision("a", current=False), good="a", track="a"),
-            Traffic(track="a", good="a"),
-            id="being scaled",
-        ),
-        pytest.param(
-            "b",
-            a_world(A_DOWN, B_DOWN, track="a"),
-            Traffic(track="b", good=None),
-            id="a first revision that never served keeps nothing",
-        ),
+        pytest.param(None, "a", id="nothing is known"),
+        pytest.param(replace(PASSED, outcome=Outcome.FAILED), "a", id="it failed"),
+        pytest.param(replace(PASSED, held=False), "a", id="status does not have it yet"),
+        pytest.param(PASSED, "b", id="it passed, and the operator died after the flip"),
     ],
 )
-def test_where_the_traffic_goes(latest: str, seen: Observed, expected: Traffic) -> None:
-    assert route(latest, seen, TWO) == expected
+def test_a_service_that_selects_what_is_not_verified_is_not_believed(
+    verdict: Verdict | None, expected: str
+) -> None:
+    edited = replace(UNVERIFIED, verdict=verdict)
+    assert last_good(a_world(A, edited, good="a", track="b")) == expected
 
 
 @pytest.mark.parametrize(
@@ -88,10 +64,3 @@ def test_a_candidate_below_the_needed_count_is_not_complete_though_all_its_pods_
     assert not complete(a_revision("b", wanted=1, replicas=1, ready=1), 2)
     assert not complete(replace(B, workload=None), 0)
     assert not complete(a_revision("b", wanted=1, replicas=2, ready=2), 2)
-
-
-def test_under_an_hpa_a_candidate_takes_over_only_with_as_many_pods_as_serve() -> None:
-    busy = a_revision("a", wanted=5, ready=5)
-    assert route("b", a_world(busy, B, good="a", track="a"), RANGE).track == "a"
-    enough = a_revision("b", 2, wanted=5, ready=5)
-    assert route("b", a_world(busy, enough, good="a", track="a"), RANGE).track == "b"

@@ -46,3 +46,14 @@ def test_both_at_once_are_refused() -> None:
     both = a_raw_spec(autoscaling=an_autoscaled_spec()["autoscaling"])
     with pytest.raises(SpecError, match="exactly one"):
         Spec.parse("fraud", both)
+
+
+def test_an_object_that_uses_nothing_new_keeps_the_revision_that_it_has() -> None:
+    """Pinned: were it another one, an upgrade would restart every pod."""
+    assert a_spec().fingerprint == "1f8be771"
+
+
+def test_an_object_from_before_there_were_deadlines_has_the_usual_one() -> None:
+    old = a_raw_spec()
+    del old["rollout"]
+    assert Spec.parse("fraud", old) == a_spec()

@@ -19,13 +19,18 @@ def render(owner: Owner, spec: Spec, plan: Plan) -> Iterator[Manifest]:
     """
     if "serviceAccountName" not in spec.template:
         yield identity.service_account(owner)
+    mirror = plan.course.mirror
+    shadowing = revision.Shadowing(plan.latest, mirror.wish) if mirror else None
     for kept in plan.keep:
         yield revision.history(owner, kept)
-        if kept.workload is not None or kept.fingerprint in plan.active:
-            yield revision.settings(owner, kept)
+        if kept.workload is not None or kept.fingerprint in plan.course.active:
+            serves = kept.fingerprint == plan.traffic.track
+            yield revision.settings(owner, kept, shadowing if serves else None)
             yield revision.deployment(owner, kept)
     yield traffic.service(owner, plan.traffic.track)
+    if mirror is not None:
+        yield traffic.aside(owner, plan.latest)
     if isinstance(spec.scale, Autoscaled):
-        yield traffic.scaler(owner, spec.scale, plan.traffic.track)
+        yield traffic.scaler(owner, spec.scale, plan.traffic.scaled(plan.latest))
     if traffic.several(spec.scale):
         yield traffic.budget(owner, spec.availability, plan.traffic.track)

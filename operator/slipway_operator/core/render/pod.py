@@ -5,14 +5,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from slipway_operator.core import names
+from slipway_operator.core.render import verification
 from slipway_operator.core.spec import Spec, Spread
 
 PRE_STOP_SECONDS = 2
 """Head start for the news that a pod is ending, before the server changes its behaviour."""
 EXIT_SECONDS = 5
-STARTUP_SECONDS = 600
 
-PASSED_ON = ("nodeSelector", "tolerations", "affinity", "priorityClassName", "imagePullSecrets")
+PASSED_ON = ("nodeSelector", "tolerations", "priorityClassName", "imagePullSecrets")
 """Fields of spec.template that are the pod's own, word for word."""
 
 
@@ -38,8 +38,7 @@ def template(model: str, spec: Spec, image: str) -> dict[str, Any]:
                 "fsGroup": names.USER_ID,
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
-            "topologySpreadConstraints": spec.template.get("topologySpreadConstraints")
-            or spread(model, spec),
+            **placement(model, spec),
             "initContainers": [fetch(spec, image)],
             "containers": [serve(spec, image)],
             "volumes": volumes(model, spec),
@@ -66,12 +65,19 @@ def fetch(spec: Spec, image: str) -> dict[str, Any]:
 def serve(spec: Spec, image: str) -> dict[str, Any]:
     """Build the container that answers predictions."""
     return container(names.SERVE, spec, image) | {
-        "volumeMounts": mounts(read_only=True),
+        "volumeMounts": [*mounts(read_only=True), *verification.mounts(spec.verification)],
         "ports": [
             {"name": "http", "containerPort": names.REST_PORT, "protocol": "TCP"},
+            {"name": "grpc", "containerPort": names.GRPC_PORT, "protocol": "TCP"},
             {"name": "admin", "containerPort": names.ADMIN_PORT, "protocol": "TCP"},
         ],
-        "startupProbe": probe("/started", "admin", period=1, failures=STARTUP_SECONDS),
+        "startupProbe": probe(
+            "/started",
+            "admin",
+            period=1,
+            timeout=1,
+            failures=ceil(spec.rollout.deadline.total_seconds()),
+        ),
         "readinessProbe": probe("/v2/health/ready", "http", period=2, failures=2),
         "livenessProbe": probe("/v2/health/live", "http", period=10, failures=3),
         "lifecycle": {"preStop": {"sleep": {"seconds": PRE_STOP_SECONDS}}},
@@ -117,6 +123,7 @@ def volumes(model: str, spec: Spec) -> list[dict[str, Any]]:
         {"name": "models", "emptyDir": {}},
         {"name": "tmp", "emptyDir": {}},
         *([{"name": "source", **source}] if source else []),
+        *verification.volumes(spec.verification),
     ]
 
 
@@ -136,33 +143,35 @@ def _source(spec: Spec) -> dict[str, Any] | None:
             return None
 
 
-def probe(path: str, port: str, *, period: int, failures: int) -> dict[str, Any]:
-    """Build an HTTP probe; ``period`` in seconds."""
+def probe(path: str, port: str, *, period: int, failures: int, timeout: int = 5) -> dict[str, Any]:
+    """Build an HTTP probe; ``period`` and ``timeout`` in seconds."""
     return {
         "httpGet": {"path": path, "port": port, "scheme": "HTTP"},
         "periodSeconds": period,
-        "timeoutSeconds": 5,
+        "timeoutSeconds": timeout,
         "failureThreshold": failures,
     }
 
 
-def spread(model: str, spec: Spec) -> list[dict[str, Any]]:
-    """Build constraints that put a revision's pods on different nodes and zones.
+def placement(model: str, spec: Spec) -> dict[str, Any]:
+    """Put a revision's pods on different nodes and zones, unless the user places them.
 
-    A drained or dead node must not count as an empty one, hence ``nodeTaintsPolicy``.
+    A drained or dead node must not count as an empty one, hence ``nodeTaintsPolicy``. Zones are no
+    second constraint: of nodes that lack the label of one, the scheduler would disregard both.
     """
+    affinity = spec.template.get("affinity", {})
+    if theirs := spec.template.get("topologySpreadConstraints"):
+        return {"topologySpreadConstraints": theirs, **({"affinity": affinity} if affinity else {})}
     required = spec.availability.spread is Spread.REQUIRED
-    selector = {"matchLabels": {names.MODEL_LABEL: model, names.REVISION_LABEL: spec.fingerprint}}
-    return [
-        {
-            "maxSkew": 1,
-            "topologyKey": key,
-            "whenUnsatisfiable": when,
-            "nodeTaintsPolicy": "Honor",
-            "labelSelector": selector,
-        }
-        for key, when in (
-            ("kubernetes.io/hostname", "DoNotSchedule" if required else "ScheduleAnyway"),
-            ("topology.kubernetes.io/zone", "ScheduleAnyway"),
-        )
-    ]
+    peers = {"matchLabels": {names.MODEL_LABEL: model, names.REVISION_LABEL: spec.fingerprint}}
+    nodes = {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "DoNotSchedule" if required else "ScheduleAnyway",
+        "nodeTaintsPolicy": "Honor",
+        "labelSelector": peers,
+    }
+    zones = {"topologyKey": "topology.kubernetes.io/zone", "labelSelector": peers}
+    preferred = [{"weight": 100, "podAffinityTerm": zones}]
+    apart = {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}}
+    return {"topologySpreadConstraints": [nodes], "affinity": {**apart, **affinity}}

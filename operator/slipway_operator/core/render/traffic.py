@@ -5,22 +5,48 @@ from slipway_operator.core.manifest import BUDGET, DEPLOYMENT, SCALER, SERVICE, 
 from slipway_operator.core.render.owner import Owner
 from slipway_operator.core.spec import Autoscaled, Availability, Fixed
 
+H2C = "kubernetes.io/h2c"
+"""Tells gateways and meshes that what is behind the port is HTTP/2 without TLS."""
+
 
 def service(owner: Owner, track: str) -> Manifest:
-    """Build the Service in front of the one revision that takes the traffic."""
+    """Build the Service in front of the one revision that takes the traffic, or of nobody."""
     return owner.child(
         SERVICE,
         owner.name,
         spec={
             "type": "ClusterIP",
             "selector": names.serving(owner.name, track),
+            "ports": [
+                {"name": "http", "port": 80, "protocol": "TCP", "targetPort": "http"},
+                {
+                    "name": "grpc",
+                    "port": names.GRPC_PORT,
+                    "protocol": "TCP",
+                    "targetPort": "grpc",
+                    "appProtocol": H2C,
+                },
+            ],
+        },
+    )
+
+
+def aside(owner: Owner, fingerprint: str) -> Manifest:
+    """Build the Service of a revision that gets copies of requests, and no caller's."""
+    return owner.child(
+        SERVICE,
+        names.revision(owner.name, fingerprint),
+        labels={names.REVISION_LABEL: fingerprint},
+        spec={
+            "type": "ClusterIP",
+            "selector": names.serving(owner.name, fingerprint),
             "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": "http"}],
         },
     )
 
 
-def scaler(owner: Owner, scale: Autoscaled, track: str) -> Manifest:
-    """Build the HPA; it scales the revision that takes the traffic."""
+def scaler(owner: Owner, scale: Autoscaled, fingerprint: str) -> Manifest:
+    """Build the HPA of a revision."""
     behavior = {"behavior": dict(scale.behavior)} if scale.behavior else {}
     return owner.child(
         SCALER,
@@ -29,7 +55,7 @@ def scaler(owner: Owner, scale: Autoscaled, track: str) -> Manifest:
             "scaleTargetRef": {
                 "apiVersion": DEPLOYMENT.api_version,
                 "kind": DEPLOYMENT.kind,
-                "name": names.revision(owner.name, track),
+                "name": names.revision(owner.name, fingerprint),
             },
             "minReplicas": scale.low,
             "maxReplicas": scale.high,

@@ -1,0 +1,188 @@
+"""Many rollouts under load on the local cluster, half of them given up, with an operator that dies.
+
+What counts is what the callers see: requests that fail, and answers of a revision that was not
+verified. Every change makes a revision of its own, since a number in its environment differs.
+"""
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from fixtures.model import Model
+from fixtures.trained import iris
+from slipway_dev.cluster import find
+from slipway_dev.deploy import deploy
+from slipway_dev.errors import Failure
+from support import load
+from support.operators import Operators
+from support.workplace import Object, Workplace, a_model_deployment
+
+BAD = 3
+"""The version that answers otherwise than it should: it must never be heard."""
+SEGMENT = 150
+"""Seconds that one client asks for."""
+SPAN = 40
+"""Seconds that a change is given of a client's time."""
+PATIENCE = 180
+ROWS = 3
+DEATH = 0.5
+"""How often the operator is killed while a change is on its way."""
+
+
+@dataclass
+class Seen:
+    """What callers saw, over all clients."""
+
+    answers: Counter[str] = field(default_factory=Counter)
+    failed: int = 0
+    failures: list[str] = field(default_factory=list)
+    ended: Counter[str] = field(default_factory=Counter)
+    deaths: int = 0
+
+
+def run(count: int, seed: int) -> int:
+    """Roll out ``count`` revisions and give up as many; return 0 if no caller noticed."""
+    cluster = find()
+    cluster.up()
+    deploy(cluster)
+    workplace = Workplace.open(cluster)
+    try:
+        seen = _all(workplace, count, random.Random(seed))  # noqa: S311 - no secrets
+    finally:
+        workplace.close()
+    return _tell(seen)
+
+
+def _all(workplace: Workplace, count: int, chance: random.Random) -> Seen:
+    models = {version: iris(version) for version in (1, 2, BAD)}
+    workplace.provide(*models.values())
+    workplace.apply(_wish(models, 0, version=1, canary=False))
+    workplace.wait("iris")
+    seen, client, begun = Seen(), None, 0.0
+    kinds = ["promoted"] * count + ["aborted"] * (count // 2) + ["refused"] * (count - count // 2)
+    chance.shuffle(kinds)
+    for number, kind in enumerate(kinds, 1):
+        if client is not None and time.monotonic() - begun > SEGMENT - SPAN:
+            _add(seen, client.report())
+            client = None
+        if client is None:
+            named = {str(version): model for version, model in models.items()}
+            client = load.start(workplace, "iris", named, seconds=SEGMENT)
+            begun = time.monotonic()
+        with _mortal(workplace, chance, seen):
+            _change(workplace, models, number, kind, chance)
+        seen.ended[kind] += 1
+        print(f"{number} of {len(kinds)}: {kind}, {time.monotonic() - begun:.0f} s", flush=True)
+    if client is not None:
+        _add(seen, client.report())
+    return seen
+
+
+def _change(
+    workplace: Workplace, models: dict[int, Model], number: int, kind: str, chance: random.Random
+) -> None:
+    """Change the model once, and wait until that has come to its end."""
+    version = BAD if kind == "refused" else 1 + number % 2
+    wish = _wish(models, number, version=version, canary=chance.random() < 0.5)
+    workplace.apply(wish)
+    if kind == "promoted":
+        workplace.wait("iris", seconds=PATIENCE)
+        return
+    if kind == "aborted":
+        time.sleep(chance.uniform(0, 8))
+        wish["spec"]["rollout"]["abort"] = _latest(workplace, number)
+        workplace.apply(wish)
+    workplace.until(f"{kind} {number}", lambda: _given_up(workplace, number), PATIENCE)
+
+
+def _latest(workplace: Workplace, number: int) -> str:
+    """Wait until status names the revision of a change."""
+
+    def found() -> str:
+        status = workplace.get("mdeploy", "iris")
+        generation = status["metadata"]["generation"]
+        looked_at = status["status"]["observedGeneration"] == generation
+        return str(status["status"]["latestRevision"]) if looked_at else ""
+
+    return str(workplace.until(f"{number} is looked at", found, PATIENCE))
+
+
+def _given_up(workplace: Workplace, number: int) -> bool:
+    _latest(workplace, number)
+    return bool(workplace.condition("iris", "Ready")["reason"] == "RolledBack")
+
+
+def _wish(models: dict[int, Model], number: int, *, version: int, canary: bool) -> Object:
+    """Build the object of a change; the bad version is promised to answer as the first one does."""
+    promised = models[1 if version == BAD else version]
+    steps = [{"weight": 50, "duration": "2s"}]
+    strategy: dict[str, Any] = (
+        {"strategy": "Canary", "canary": {"steps": steps, "minRequests": 20}} if canary else {}
+    )
+    return a_model_deployment(
+        model={"uri": f"configMap://models/iris-v{version}.onnx"},
+        replicas=2,
+        template={"env": [{"name": "NUMBER", "value": str(number)}]},
+        rollout={"rollbackWindow": "1h", **strategy},
+        verification=_golden(promised),
+    )
+
+
+def _golden(model: Model) -> Object:
+    rows = {
+        "datatype": "FP32",
+        "shape": [ROWS, 4],
+        "data": model.inputs["X"][:ROWS].ravel().tolist(),
+    }
+    probabilities = model.expected["probabilities"][:ROWS]
+    answers = {"datatype": "FP32", "shape": [ROWS, 3], "data": probabilities.ravel().tolist()}
+    case = {"inputs": [{"name": "X", **rows}], "outputs": [{"name": "probabilities", **answers}]}
+    expected = {"dataset": "golden", "output": "probabilities"}
+    return {
+        "datasets": [{"name": "golden", "cases": [case]}],
+        "checks": [{"name": "parity", "type": "Expected", "expected": expected}],
+    }
+
+
+@contextmanager
+def _mortal(workplace: Workplace, chance: random.Random, seen: Seen) -> Iterator[None]:
+    """Kill the operator at a random moment of a change, or let it live."""
+    if chance.random() >= DEATH:
+        yield
+        return
+    killer = threading.Timer(chance.uniform(0, 8), _kill, (workplace, seen))
+    killer.start()
+    try:
+        yield
+    finally:
+        killer.join()
+
+
+def _kill(workplace: Workplace, seen: Seen) -> None:
+    """Kill the leader with its pod: a container alone would be started anew ever later."""
+    operators = Operators(workplace.cluster)
+    at_once = ("--force", "--grace-period=0", "--wait=false")
+    with suppress(Failure):  # it is dead already
+        operators.kubectl("delete", "pod", operators.leader(), *at_once)
+        seen.deaths += 1
+
+
+def _add(seen: Seen, report: load.Report) -> None:
+    seen.answers.update(report.answers)
+    seen.failed += report.failed
+    seen.failures += report.failures
+
+
+def _tell(seen: Seen) -> int:
+    wrong = seen.answers.get(str(BAD), 0)
+    print(f"rollouts: {dict(seen.ended)}; the operator was killed {seen.deaths} times")
+    print(f"requests answered: {sum(seen.answers.values())}, by version {dict(seen.answers)}")
+    print(f"requests that failed: {seen.failed}; answered by what was not verified: {wrong}")
+    for failure in seen.failures:
+        print(f"  {failure}")
+    return 1 if seen.failed or wrong else 0

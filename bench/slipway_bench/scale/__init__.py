@@ -1,0 +1,1 @@
+"""What the operator does and costs with thousands of ModelDeployments, on a real API server."""

@@ -1,0 +1,47 @@
+"""Which revision serves, which one is on its way, and which of them have pods.
+
+``good`` says what can be relied on, ``course`` is the state machine that moves on from there,
+``trial`` what comes before a revision takes all, in ``shadow`` and ``canary``, judged by ``gates``;
+``moves`` says which pods take whose traffic meanwhile, and ``crew`` which there are.
+"""
+
+from slipway_operator.core.rollout.canary import Share
+from slipway_operator.core.rollout.course import SETTLED, Course, Phase, advance, betrayed
+from slipway_operator.core.rollout.gates import FAILED, SHADOWED
+from slipway_operator.core.rollout.good import (
+    HISTORY,
+    Role,
+    Traffic,
+    complete,
+    last_good,
+    proven,
+    usable,
+    wanted,
+)
+from slipway_operator.core.rollout.moves import Move, moves
+from slipway_operator.core.rollout.shadow import Mirror
+from slipway_operator.core.rollout.trial import Trial, needed
+
+__all__ = [
+    "FAILED",
+    "HISTORY",
+    "SETTLED",
+    "SHADOWED",
+    "Course",
+    "Mirror",
+    "Move",
+    "Phase",
+    "Role",
+    "Share",
+    "Traffic",
+    "Trial",
+    "advance",
+    "betrayed",
+    "complete",
+    "last_good",
+    "moves",
+    "needed",
+    "proven",
+    "usable",
+    "wanted",
+]

@@ -1,0 +1,155 @@
+"""A revision that takes a share of the traffic, step by step, and is watched meanwhile.
+
+Some of its pods carry the label by which the Service selects what serves, so that they are among
+its endpoints. Connections are spread evenly over those: with ``S`` pods that serve and ``N`` of the
+canary it gets ``N / (S + N)`` of them. What serves keeps all its pods.
+
+A step ends when its time is over and the canary has answered enough requests, all in all, and few
+enough of them badly; the last one is followed by the pods that are still missing. What it is judged
+by is all that it has answered as a canary.
+
+=========  =========  ============  ============
+badly      time over  enough asked  result
+=========  =========  ============  ============
+surely     any        any           stopped
+too often  yes        yes           stopped
+else       yes        yes           next step
+else       yes        no            waits for more
+else       no         any           goes on
+=========  =========  ============  ============
+
+What is bad, and what is sure, is for ``gates`` to say.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import reduce
+from operator import add
+
+from slipway_operator.core import names
+from slipway_operator.core.observed import Observed, Revision
+from slipway_operator.core.pods import Pod
+from slipway_operator.core.refusal import Refusal
+from slipway_operator.core.requests import Baseline, Requests
+from slipway_operator.core.rollout.gates import FAILED, Gates
+from slipway_operator.core.rollout.good import running, to_be_tried
+from slipway_operator.core.spec import Spec
+from slipway_operator.core.trial import Canary, Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What a canary has of the traffic.
+
+    ``passed`` counts the steps behind it; ``due`` says that status knows it of all of them.
+    ``pods`` of ``among`` endpoints are its own. ``since`` is when the step began, None while its
+    pods are on their way. ``answered`` is what it is judged by, once it is; ``short`` says that it
+    waits for more of it, ``refusal`` why it is stopped.
+    """
+
+    passed: int
+    steps: int
+    weight: int
+    pods: int
+    among: int
+    due: bool = False
+    since: datetime | None = None
+    answered: Requests | None = None
+    short: bool = False
+    refusal: Refusal | None = None
+
+    @property
+    def percent(self) -> int:
+        """How much of the traffic it has, by its pods."""
+        return round(100 * self.pods / self.among)
+
+
+def planned(spec: Spec, base: Revision | None) -> Canary | None:
+    """Find the canary that is to come before the latest takes over; None where there is none."""
+    return spec.rollout.canary if to_be_tried(spec, base) else None
+
+
+def size(spec: Spec, seen: Observed, base: Revision | None) -> int | None:
+    """Count the pods that the step takes; None where none is to come."""
+    canary = planned(spec, base)
+    if canary is None:
+        return None
+    progress = seen.progress(spec.fingerprint)
+    now = _now(canary, (progress and progress.passed) or 0, running(base))
+    return None if now.due else now.pods
+
+
+def share(
+    spec: Spec, seen: Observed, base: Revision | None, *, fit: bool, ready: bool
+) -> Share | None:
+    """Move a canary on: ``fit`` says that its pods are there, ``ready`` that it may go further."""
+    canary, progress = planned(spec, base), seen.progress(spec.fingerprint)
+    begun = progress is not None and progress.passed is not None
+    if canary is None or not (begun or (fit and ready)):
+        return None
+    now = _now(canary, (progress and progress.passed) or 0, running(base))
+    if progress is None or not begun:
+        return now
+    taken = [pod for pod in seen.pods_of(spec.fingerprint) if pod.track != pod.fingerprint]
+    others = seen.pods_of(base.fingerprint) if base is not None else ()
+    gates = Gates(canary, _answered(taken, spec.fingerprint), _answered(others, spec.fingerprint))
+    since = progress.since or (seen.now if fit else None)
+    now = replace(now, since=since, answered=gates.answered)
+    refusal = _broken_down(taken, spec.fingerprint) or gates.judge(sure=True)
+    if refusal is not None:
+        return replace(now, refusal=refusal, pods=0)
+    late = now.since is not None and seen.now - now.since >= _step(canary, now.passed).duration
+    return _end(now, gates) if late and fit and ready and not now.due else now
+
+
+def _now(canary: Canary, passed: int, serving: int) -> Share:
+    passed = min(passed, len(canary.steps))
+    weight = _step(canary, passed).weight
+    size = _size(weight, serving)
+    return Share(
+        passed=passed,
+        steps=len(canary.steps),
+        weight=weight,
+        pods=size,
+        among=serving + size,
+        due=passed == len(canary.steps),
+    )
+
+
+def _step(canary: Canary, passed: int) -> Step:
+    """Find the step that is under way; the last one lasts until the canary takes over."""
+    return canary.steps[min(passed, len(canary.steps) - 1)]
+
+
+def _end(now: Share, gates: Gates) -> Share:
+    """End a step whose time is over."""
+    if gates.answered.answered < gates.canary.min_requests:
+        return replace(now, short=True)
+    refusal = gates.judge(sure=False)
+    if refusal is not None:
+        return replace(now, refusal=refusal, pods=0)
+    return replace(now, passed=now.passed + 1, since=None)
+
+
+def _size(weight: int, serving: int) -> int:
+    """Count the pods whose share is at most ``weight`` percent; one at least."""
+    return max(1, serving * weight // (100 - weight))
+
+
+def _answered(pods: Iterable[Pod], canary: str) -> Requests:
+    """Put together what pods have answered since a canary began."""
+    found = ((Requests.read(pod.runtime), Baseline.recall(pod.baseline, canary)) for pod in pods)
+    both = (now.since(before.requests) for now, before in found if now and before)
+    return reduce(add, both, Requests())
+
+
+def _broken_down(taken: Iterable[Pod], canary: str) -> Refusal | None:
+    """Find a pod that broke down under real requests."""
+    for pod in taken:
+        serve, before = pod.container(names.SERVE), Baseline.recall(pod.baseline, canary)
+        if serve and before and serve.restarts > before.restarts and serve.failed:
+            why = f"exit code {serve.exit_code}" + (f", {serve.reason}" if serve.reason else "")
+            message = f"pod {pod.name} ended while it took traffic: {why}"
+            return Refusal(FAILED, message, "See what it logged, and its memory limit.", pod.name)
+    return None

@@ -1,0 +1,47 @@
+"""Which pods take traffic as others than they are, and whose numbers are noted for a trial."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from slipway_operator.core import names
+from slipway_operator.core.observed import Observed
+from slipway_operator.core.pods import Pod
+from slipway_operator.core.requests import Baseline, Requests
+from slipway_operator.core.rollout.course import Course
+
+
+class Move(NamedTuple):
+    """A pod that gets a track, and a note of what it had answered before a trial, or none."""
+
+    pod: str
+    track: str
+    baseline: str | None = None
+
+
+def moves(seen: Observed, course: Course, latest: str) -> Iterator[Move]:
+    """List the pods whose label or note differs from what it should be, those that leave first.
+
+    Of the latest, ``course.taking`` pods get the track of what serves. One that does not say what
+    it has answered so far is not taken: it could not be judged.
+    """
+    track = course.traffic.track
+    ready = [pod for pod in seen.pods_of(latest) if pod.ready and not pod.leaving]
+    ready.sort(key=lambda pod: pod.track == pod.fingerprint)
+    known = [pod for pod in ready if pod.track == track or Requests.read(pod.runtime)]
+    chosen = known[: course.taking]
+    taken = {pod.name for pod in chosen}
+    for pod in seen.pods:
+        if pod.name not in taken and pod.track != pod.fingerprint:
+            yield Move(pod.name, pod.fingerprint)
+    for pod in (*chosen, *(seen.pods_of(track) if course.tried else ())):
+        note = _note(pod, latest)
+        if note is not None and (pod.track != track or not Baseline.recall(pod.baseline, latest)):
+            yield Move(pod.name, track, note)
+
+
+def _note(pod: Pod, latest: str) -> str | None:
+    """Write what a pod has answered until now; None where it does not say."""
+    answered, serve = Requests.read(pod.runtime), pod.container(names.SERVE)
+    if answered is None:
+        return None
+    return Baseline(answered, serve.restarts if serve else 0).note(latest)

@@ -1,0 +1,84 @@
+"""``spec.rollout.shadow`` and ``canary``, parsed: what a revision must stand before it serves."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Self
+
+from slipway_operator.core import units
+
+SHADOW = "spec.rollout.shadow"
+FIELD = "spec.rollout.canary"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shadow:
+    """Copies of ``percent`` of the requests, for a ``duration``, whose answers must agree.
+
+    ``min_agreement`` is a share from 0 to 1; floats may differ by ``rtol`` and ``atol``.
+    """
+
+    percent: int
+    duration: timedelta
+    min_requests: int
+    min_agreement: float
+    rtol: int | float
+    atol: int | float
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any]) -> Self:
+        """Read ``spec.rollout.shadow``, with its defaults in it.
+
+        Raises:
+            SpecError: If a duration or a number is none.
+        """
+        return cls(
+            percent=raw["percent"],
+            duration=units.duration(f"{SHADOW}.duration", raw["duration"]),
+            min_requests=raw["minRequests"],
+            min_agreement=float(units.number(f"{SHADOW}.minAgreement", raw["minAgreement"])),
+            rtol=units.number(f"{SHADOW}.rtol", raw["rtol"]),
+            atol=units.number(f"{SHADOW}.atol", raw["atol"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """At most ``weight`` percent of the connections, or one pod's share, for a ``duration``."""
+
+    weight: int
+    duration: timedelta
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any]) -> Self:
+        """Read an entry of ``steps``."""
+        span = units.duration(f"{FIELD}.steps[].duration", raw["duration"])
+        return cls(weight=raw["weight"], duration=span)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canary:
+    """Steps, and what all of them demand of the requests that the revision has answered.
+
+    ``max_error_ratio`` is a share, from 0 to 1, of those that failed; ``max_p99`` is None where
+    nothing is asked of their time.
+    """
+
+    steps: tuple[Step, ...]
+    min_requests: int
+    max_error_ratio: float
+    max_p99: timedelta | None
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any]) -> Self:
+        """Read ``spec.rollout.canary``, with its defaults in it.
+
+        Raises:
+            SpecError: If a duration or a number is none.
+        """
+        return cls(
+            steps=tuple(Step.parse(step) for step in raw["steps"]),
+            min_requests=raw["minRequests"],
+            max_error_ratio=float(units.number(f"{FIELD}.maxErrorRatio", raw["maxErrorRatio"])),
+            max_p99=units.duration(f"{FIELD}.maxP99", raw["maxP99"]) if "maxP99" in raw else None,
+        )

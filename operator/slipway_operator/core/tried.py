@@ -1,0 +1,28 @@
+"""How a trial is told to people."""
+
+from slipway_operator.core.rollout import Mirror, Share, Trial
+
+
+def told(trial: Trial) -> str:
+    """Say what the revision gets, and what it waits for."""
+    if trial.share is not None:
+        return f"takes {_share(trial.share)}"
+    return f"gets {_copies(trial.mirror)}" if trial.mirror is not None else "waits"
+
+
+def _copies(mirror: Mirror) -> str:
+    """Describe what a shadow gets, and what it waits for."""
+    text = f"copies of {mirror.wish.percent} % of the requests, and nobody hears its answers"
+    waits = "; it waits for more of them: see spec.rollout.shadow.minRequests"
+    return text + (waits if mirror.short else "")
+
+
+def _share(share: Share) -> str:
+    """Describe what a canary has, and what it waits for."""
+    step = f"step {min(share.passed + 1, share.steps)} of {share.steps}"
+    text = (
+        f"about {share.percent} % of the connections, by {share.pods} of {share.among} pods: "
+        f"{step}, at most {share.weight} %"
+    )
+    waits = "; it waits for more requests: see spec.rollout.canary.minRequests"
+    return text + (waits if share.short else "")

@@ -1,0 +1,97 @@
+"""A share of the traffic first: more and more of it where all is well, none any more where not."""
+
+import signal
+
+import pytest
+
+from fixtures.broken import renamed_input
+from fixtures.trained import iris
+from support import load
+from support.operators import Operators
+from support.workplace import Object, Workplace, a_model_deployment
+
+pytestmark = pytest.mark.cluster
+
+
+def wish(name: str, *steps: tuple[int, str]) -> Object:
+    canary = {"steps": [{"weight": w, "duration": d} for w, d in steps], "minRequests": 50}
+    return a_model_deployment(
+        model={"uri": f"configMap://models/{name}.onnx"},
+        replicas=2,
+        rollout={"strategy": "Canary", "canary": canary},
+    )
+
+
+def share(workplace: Workplace) -> Object:
+    found: Object = workplace.status("iris").get("rollout", {}).get("canary", {})
+    return found
+
+
+def endpoints(workplace: Workplace) -> dict[str, int]:
+    """Count the pods behind the Service, by their revision."""
+    ready = {
+        endpoint["targetRef"]["name"]
+        for piece in workplace.find("endpointslice", "kubernetes.io/service-name=iris")
+        for endpoint in piece["endpoints"] or ()
+        if endpoint["conditions"]["ready"]
+    }
+    labels = [
+        pod["metadata"]["labels"]["slipway.dev/revision"]
+        for pod in workplace.find("pod", "slipway.dev/model=iris")
+        if pod["metadata"]["name"] in ready
+    ]
+    return {f"iris-{name}": labels.count(name) for name in set(labels)}
+
+
+def test_a_canary_takes_its_share_and_then_all_though_the_operator_is_killed(
+    workplace: Workplace,
+) -> None:
+    steps = (34, "15s"), (50, "5s")
+    workplace.provide(iris(1), iris(2))
+    workplace.apply(wish("iris-v1", *steps))
+    workplace.wait("iris")
+    first = workplace.status("iris")["stableRevision"]
+    client = load.start(workplace, "iris", {"1": iris(1), "2": iris(2)}, seconds=60)
+    workplace.apply(wish("iris-v2", *steps))
+    workplace.until("the first step begins", lambda: "startedTime" in share(workplace))
+    second = workplace.status("iris")["latestRevision"]
+    workplace.until("it has a share", lambda: endpoints(workplace) == {first: 2, second: 1}, 10)
+    assert (share(workplace)["actualWeight"], workplace.status("iris")["stableRevision"]) == (
+        33,
+        first,
+    )
+    operators = Operators(workplace.cluster)
+    operators.signal(operators.leader(), signal.SIGKILL)
+    workplace.until("the second step", lambda: endpoints(workplace) == {first: 2, second: 2})
+    workplace.wait("iris")
+    assert workplace.status("iris")["stableRevision"] == second
+    assert endpoints(workplace)[second] == 2
+    report = client.report()
+    assert (report.failed, report.failures) == (0, ())
+    assert min(report.answers["1"], report.answers["2"]) > 100
+
+
+def test_a_canary_that_refuses_its_callers_loses_all_traffic_and_the_old_one_serves_on(
+    workplace: Workplace,
+) -> None:
+    workplace.provide_files(iris().path, renamed_input())
+    workplace.apply(wish("iris-v1", (34, "1h")))
+    workplace.wait("iris")
+    first = workplace.status("iris")["stableRevision"]
+    client = load.start(workplace, "iris", {"1": iris(1)}, seconds=35)
+    workplace.apply(wish("iris-renamed", (34, "1h")))
+    workplace.until("it has a share", lambda: len(endpoints(workplace)) == 2)
+    workplace.until("it has none", lambda: endpoints(workplace) == {first: 2}, seconds=15)
+    workplace.until(
+        "status says so",
+        lambda: workplace.condition("iris", "Ready").get("reason") == "RolledBack",
+    )
+    message = workplace.condition("iris", "Stalled")["message"]
+    assert "CanaryFailed" in message
+    assert "were refused (4xx)" in message
+    assert workplace.condition("iris", "Available")["status"] == "True"
+    later = load.start(workplace, "iris", {"1": iris(1)}, seconds=5)
+    assert later.report().failed == 0
+    report = client.report()
+    assert all("status 400" in failure for failure in report.failures)
+    assert report.answers["1"] > 10 * report.failed

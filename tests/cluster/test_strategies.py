@@ -1,0 +1,71 @@
+"""Going back without a failed request, and one revision at a time where two do not fit."""
+
+import time
+
+import pytest
+
+from fixtures.broken import truncated
+from fixtures.trained import iris
+from support import load
+from support.workplace import Object, Workplace, a_model_deployment
+
+pytestmark = pytest.mark.cluster
+
+
+def wish(name: str, **rollout: object) -> Object:
+    model = {"uri": f"configMap://models/{name}.onnx"}
+    return a_model_deployment(model=model, rollout=rollout)
+
+
+def stable(workplace: Workplace) -> str:
+    found: str = workplace.get("mdeploy", "iris")["status"]["stableRevision"]
+    return found
+
+
+def test_a_revision_that_is_aborted_within_the_window_gives_way_without_a_failed_request(
+    workplace: Workplace,
+) -> None:
+    workplace.provide(iris(1), iris(2))
+    workplace.apply(wish("iris-v1", rollbackWindow="1h"))
+    workplace.wait("iris")
+    first = stable(workplace)
+    client = load.start(workplace, "iris", {"1": iris(1), "2": iris(2)}, seconds=45)
+    workplace.apply(wish("iris-v2", rollbackWindow="1h"))
+    workplace.wait("iris")
+    second = stable(workplace)
+    assert workplace.get("deployment", first)["spec"]["replicas"] == 1
+    time.sleep(5)  # callers come to the second one
+    workplace.apply(wish("iris-v2", rollbackWindow="1h", abort=second))
+    workplace.until("the one before serves", lambda: stable(workplace) == first, seconds=10)
+    assert workplace.condition("iris", "Ready")["reason"] == "RolledBack"
+    report = client.report()
+    assert (report.failed, report.failures) == (0, ())
+    assert min(report.answers["1"], report.answers["2"]) > 20
+
+
+def test_with_recreate_a_broken_revision_gives_way_to_the_one_that_served(
+    workplace: Workplace,
+) -> None:
+    workplace.provide_files(iris().path, truncated())
+    workplace.apply(wish("iris-v1", strategy="Recreate"))
+    workplace.wait("iris")
+    first = stable(workplace)
+    workplace.apply(wish("iris-truncated", strategy="Recreate"))
+    seen: set[frozenset[str]] = set()
+
+    def back() -> bool:
+        pods = workplace.find("pod", "slipway.dev/model=iris")
+        held = [pod for pod in pods if pod["status"]["phase"] not in {"Failed", "Succeeded"}]
+        seen.add(frozenset(pod["metadata"]["labels"]["slipway.dev/revision"] for pod in held))
+        stalled = workplace.condition("iris", "Stalled").get("reason") == "RolledBack"
+        return stalled and workplace.condition("iris", "Available")["status"] == "True"
+
+    workplace.until("the old revision serves again", back, seconds=120)
+    assert stable(workplace) == first
+    assert len(set().union(*seen)) == 2
+    assert max(len(together) for together in seen) == 1
+    latest = workplace.get("mdeploy", "iris")["status"]["latestRevision"]
+    entry = next(
+        r for r in workplace.get("mdeploy", "iris")["status"]["revisions"] if r["name"] == latest
+    )
+    assert entry["refusal"]["reason"] == "ModelInvalid"

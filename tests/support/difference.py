@@ -1,0 +1,27 @@
+"""What `kubectl diff` shows for good."""
+
+import time
+from collections.abc import Callable
+
+from slipway_dev.errors import Failure
+
+
+def shows_none(kubectl: Callable[..., str], *target: str, stdin: str | None = None) -> None:
+    """Hold `kubectl diff` to showing no difference.
+
+    It reads the object twice, and shows as a difference what the operator wrote into status
+    in between. So it is asked again, for as long as a status takes to settle.
+
+    Raises:
+        Failure: there is a difference that stays.
+    """
+    end = time.monotonic() + 30
+    while True:
+        try:
+            kubectl("diff", *target, stdin=stdin)
+        except Failure:
+            if time.monotonic() > end:
+                raise
+            time.sleep(1)
+        else:
+            return

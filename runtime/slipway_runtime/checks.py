@@ -13,6 +13,7 @@ NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 Ratio = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=63)]
+Tensor = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 Rows = Annotated[int, msgspec.Meta(ge=1, le=1024)]
 
 MOST_DATASET_BYTES = 64 << 20
@@ -71,7 +72,7 @@ class Expected(Check, frozen=True, kw_only=True):
 
     at_start: ClassVar[bool] = True
 
-    output: Name | None = None
+    output: Tensor | None = None
     rtol: NotNegative = RTOL
     atol: NotNegative = ATOL
     max_mismatch_ratio: Ratio = 0.0
@@ -94,7 +95,7 @@ class Output(Check, frozen=True, kw_only=True):
 
     at_start: ClassVar[bool] = True
 
-    output: Name | None = None
+    output: Tensor | None = None
     min: float | None = None
     max: float | None = None
     sum: float | None = None
@@ -115,14 +116,29 @@ class BatchInvariance(Check, frozen=True, kw_only=True):
         return Tolerance(rtol=self.rtol, atol=self.atol)
 
 
+class Slices(Section, frozen=True):
+    """Rows that share a value of ``column``, where at least ``min_rows`` of them do.
+
+    ``bound`` is what the score must be in each slice: the least, or of an error the greatest.
+    """
+
+    column: Tensor
+    bound: float
+    min_rows: Positive = 30
+
+
 class Metric(Check, frozen=True, kw_only=True):
-    """The answers are good enough, by one figure over all rows and the column ``label``."""
+    """The answers are good enough, by one figure over all rows and the column ``label``.
+
+    With ``slices``, they are so in each part of the rows, too.
+    """
 
     metric: Literal["Accuracy", "MacroF1", "MeanAbsoluteError", "RootMeanSquaredError"]
-    output: Name | None = None
-    label: Name
+    output: Tensor | None = None
+    label: Tensor
     min: float | None = None
     max: float | None = None
+    slices: Slices | None = None
 
     def __post_init__(self) -> None:
         """Refuse a figure without its bound, which would pass whatever it is."""
@@ -139,7 +155,7 @@ class Metamorphic(Check, frozen=True, kw_only=True):
 
     transform: Literal["GaussianNoise", "Scale", "Permutation"]
     amount: float | None = None
-    output: Name | None = None
+    output: Tensor | None = None
     expect: Literal["SameArgmax", "Close"] = "SameArgmax"
     rtol: NotNegative = RTOL
     atol: NotNegative = ATOL

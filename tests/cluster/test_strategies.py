@@ -43,6 +43,31 @@ def test_a_revision_that_is_aborted_within_the_window_gives_way_without_a_failed
     assert min(report.answers["1"], report.answers["2"]) > 20
 
 
+def test_a_kept_revision_serves_again_for_as_long_as_it_is_named(workplace: Workplace) -> None:
+    workplace.provide(iris(1), iris(2))
+    workplace.apply(wish("iris-v1"))
+    workplace.wait("iris")
+    first = stable(workplace)
+    workplace.apply(wish("iris-v2"))
+    workplace.wait("iris")
+    second = stable(workplace)
+    workplace.apply(wish("iris-v2", rollbackTo=first))
+    workplace.until("the first serves again", lambda: stable(workplace) == first, seconds=60)
+    assert workplace.condition("iris", "Ready")["reason"] == "RolledBack"
+    assert iris(1).wrong(workplace.predict("iris", iris(1).ask(0, 5)), 0, 5) == []
+    named = next(r for r in workplace.status("iris")["revisions"] if r["name"] == second)
+    assert named["failure"]["reason"] == "RollbackRequested"
+    workplace.apply(wish("iris-v2", rollbackTo="iris-00000000"))
+    workplace.until(
+        "nothing else serves for a name that is unknown",
+        lambda: "RevisionUnknown" in workplace.condition("iris", "Ready")["message"],
+        seconds=60,
+    )
+    workplace.apply(wish("iris-v2"))
+    workplace.wait("iris")
+    assert stable(workplace) == second
+
+
 def test_with_recreate_a_broken_revision_gives_way_to_the_one_that_served(
     workplace: Workplace,
 ) -> None:

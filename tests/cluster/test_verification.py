@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fixtures.model import Model
-from fixtures.trained import iris
+from fixtures.trained import digits, iris
 from support.workplace import Object, Workplace, a_model_deployment
 
 pytestmark = pytest.mark.cluster
@@ -84,3 +84,77 @@ def test_a_model_gets_traffic_only_once_it_answers_rightly(
     assert "probabilities[14" in refused["failure"]["message"]
     [warning] = [e for e in workplace.find("event") if e["reason"] == "RolledBack"]
     assert "probabilities[14" in warning["message"]
+
+
+def test_a_model_with_other_inputs_gets_no_traffic_and_a_lost_data_set_is_named(
+    workplace: Workplace, tmp_path: Path
+) -> None:
+    workplace.provide(iris(1), digits())
+    rows = {m.name: golden(m, tmp_path / f"{m.name}.npz") for m in (iris(1), digits())}
+    workplace.provide_files(*rows.values(), name="golden")
+    workplace.apply(verified("iris-v1.npz"))
+    workplace.wait("iris")
+    served = selected(workplace)
+
+    other = verified("digits.npz")
+    other["spec"]["model"]["uri"] = "configMap://models/digits.onnx"
+    workplace.apply(other)
+    stalled(workplace, "RolledBack")
+    assert selected(workplace) == served
+    failure = entry(workplace, "latestRevision")["failure"]
+    assert failure["reason"] == "ContractBroken"
+    assert "would break: " in failure["message"]
+
+    workplace.apply(verified("lost.npz"))
+    workplace.until(
+        "the lost data set is named",
+        lambda: entry(workplace, "latestRevision").get("failure", {}).get("reason")
+        == "DatasetMissing",
+    )
+    assert "lost.npz" in entry(workplace, "latestRevision")["failure"]["message"]
+    assert selected(workplace) == served
+
+
+def graded(key: str, most: str) -> Object:
+    """Bound how much less accurate a model may be than the one that serves."""
+    demands = {"dataset": "golden", "output": "label", "metric": "Accuracy", "label": "truth"}
+    check = {
+        "name": "accuracy",
+        "type": "Metric",
+        "metric": demands | {"min": "0.5", "maxDrop": most},
+    }
+    datasets = [{"name": "golden", "configMap": {"name": "golden", "key": "truth.npz"}}]
+    verification = {"datasets": datasets, "checks": [check]}
+    return a_model_deployment(
+        model={"uri": f"configMap://models/{key}.onnx"}, verification=verification
+    )
+
+
+def test_a_model_that_is_worse_than_the_one_that_serves_gets_no_traffic(
+    workplace: Workplace, tmp_path: Path
+) -> None:
+    better, worse = iris(1), iris(2)
+    workplace.provide(better, worse)
+    rows = better.ask(*range(better.rows))
+    np.savez(
+        tmp_path / "truth.npz", allow_pickle=False, **rows, truth=better.expected["label"].copy()
+    )
+    workplace.provide_files(tmp_path / "truth.npz", name="golden")
+
+    workplace.apply(graded("iris-v1", "0.01"))
+    workplace.wait("iris")
+    assert "nothing to compare" not in workplace.condition("iris", "Verified")["message"]
+    served = selected(workplace)
+
+    workplace.apply(graded("iris-v2", "0.01"))
+    stalled(workplace, "RolledBack")
+    assert selected(workplace) == served
+    assert workplace.condition("iris", "Verified")["reason"] == "VerificationFailed"
+    assert (
+        "of the revision that serves; maxDrop is 0.01"
+        in (workplace.condition("iris", "Verified")["message"])
+    )
+
+    workplace.apply(graded("iris-v2", "0.5"))
+    workplace.wait("iris")
+    assert selected(workplace) != served

@@ -18,6 +18,7 @@ from slipway_operator.core.requests import Requests
 from slipway_operator.observe import found_digests
 from slipway_runtime import settings as runtime_settings
 from slipway_runtime import termination
+from slipway_runtime.checks import Metric, Slices
 from slipway_runtime.errors import Fault, Reason
 from slipway_runtime.metrics import Metrics
 from slipway_runtime.settings import Batching, Promise, Tensor
@@ -122,6 +123,8 @@ def test_the_runtime_reads_the_verification_that_the_spec_demands() -> None:
     read = runtime_settings.parse(written.encode(), "settings.json").verification
     assert read is not None
     assert [each.type for each in read.checks] == list(EVERY_CHECK)
+    [scored] = [each for each in read.checks if isinstance(each, Metric)]
+    assert scored.slices == Slices(column="c" * 256, bound=0.8, min_rows=30)
     assert [each.uri for each in read.datasets] == [None, None, "https://x.example.org/f.npz"]
     assert read.continuous is not None
     assert (read.continuous.rows, read.continuous.peers) == (4, "http://fraud.risk.svc")
@@ -132,7 +135,14 @@ EVERY_CHECK: dict[str, dict[str, Any]] = {
     "Output": {"min": "0", "max": "1e3", "sum": "1"},
     "BatchInvariance": {},
     "Metamorphic": {"transform": "Scale", "amount": "2", "expect": "Close"},
-    "Metric": {"metric": "MacroF1", "label": "label", "min": "0.9"},
+    "Metric": {
+        "metric": "MacroF1",
+        "output": "o" * 256,
+        "label": "l" * 256,
+        "min": "0.9",
+        "maxDrop": "0.1",
+        "slices": {"column": "c" * 256, "bound": "0.8"},
+    },
     "Performance": {"maxP99": "25ms", "minThroughput": "0.5", "maxMemory": "1Gi"},
 }
 

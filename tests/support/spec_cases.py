@@ -232,6 +232,8 @@ ACCEPTED: list[Changes] = [
     change_of(transform="Permutation", expect="Close"),
     score(metric="Accuracy", min="0.95"),
     score(metric="RootMeanSquaredError", max="12.5"),
+    score(metric="Accuracy", min="0.9", maxDrop="0.01"),
+    score(metric="Accuracy", min="0.9", slices={"column": "region", "bound": "0.8"}),
     verified(check("Performance", duration="1m", maxP99="25ms", minThroughput="100")),
     verified(check("Performance", concurrency=64, maxMemory="512Mi")),
     verified(check(), continuous={}),
@@ -869,6 +871,16 @@ REFUSED: list[tuple[Changes, str, str]] = [
         score(metric="MeanAbsoluteError", min="0.5", max="0.5"),
         f"{_VERIFICATION}.checks[0].metric",
         "and not the other",
+    ),
+    (
+        score(metric="Accuracy", min="0.9", slices={"column": "region", "bound": "most"}),
+        f"{_VERIFICATION}.checks[0].metric.slices.bound",
+        "must be a number of 0 or more in quotes",
+    ),
+    (
+        score(metric="Accuracy", min="0.9", maxDrop="-0.1"),
+        f"{_VERIFICATION}.checks[0].metric.maxDrop",
+        "must be a number of 0 or more in quotes",
     ),
     (
         verified(check("Performance")),

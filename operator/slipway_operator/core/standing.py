@@ -7,6 +7,7 @@ verdict             contract with what serves   result                      fina
 ==================  ==========================  ==========================  ========
 any                 broken                      ContractBroken              yes
 failed              any                         VerificationFailed          yes
+passed, but worse   any                         VerificationFailed          yes
 inconclusive        any                         VerificationInconclusive    yes
 passed, in status   kept, or nothing serves     trusted
 passed, in status   not known                   pending
@@ -27,6 +28,7 @@ from slipway_operator.core.pods import Pod
 from slipway_operator.core.spec import Spec
 from slipway_operator.core.verdict import Outcome, Verdict
 from slipway_operator.core.verification import Verification
+from slipway_operator.core.worse import Comparison, compare
 
 CONTRACT = "ContractBroken"
 FAILED = "VerificationFailed"
@@ -126,8 +128,14 @@ def standing(spec: Spec, seen: Observed) -> Standing | None:
     latest, good = seen.revision(spec.fingerprint), seen.revision(rollout.last_good(seen))
     if spec.verification is None or latest is None:
         return None
-    base = good if good is not latest and spec.verification.backward else None
-    fault = _breach(latest, base) or _refusal(latest.verdict, spec.verification)
+    before = good if good is not latest else None
+    base = before if spec.verification.backward else None
+    compared = tuple(compare(spec.verification, latest, before)) if before is not None else ()
+    fault = (
+        _breach(latest, base)
+        or _refusal(latest.verdict, spec.verification)
+        or _worsened(latest.verdict, compared)
+    )
     if fault is not None:
         return Standing(message=fault.message, fault=fault)
     found = latest.verdict
@@ -135,7 +143,7 @@ def standing(spec: Spec, seen: Observed) -> Standing | None:
         return _pending(latest, seen.pods_of(latest.fingerprint))
     if base is not None and (base.signature is None or latest.signature is None):
         return Standing(message=_mute(base if base.signature is None else latest))
-    return Standing(message=_praise(found), trusted=found.held, soon=not found.held)
+    return Standing(message=_praise(found, compared), trusted=found.held, soon=not found.held)
 
 
 def _breach(latest: Revision, base: Revision | None) -> Fault | None:
@@ -169,6 +177,15 @@ def _refusal(found: Verdict | None, wish: Verification) -> Fault | None:
     return None
 
 
+def _worsened(found: Verdict | None, compared: tuple[Comparison, ...]) -> Fault | None:
+    """Find a score that passes, but is too much worse than before."""
+    worse = next((each for each in compared if each.too_much), None)
+    if found is None or worse is None:
+        return None
+    hint = "Mend the model, or allow the drop in spec.verification."
+    return _fault(FAILED, found, str(worse), hint)
+
+
 def _fault(reason: str, found: Verdict, message: str, hint: str) -> Fault:
     return Fault(reason=reason, message=message, hint=hint, final=True, pod=found.pod or None)
 
@@ -198,7 +215,9 @@ def _mute(revision: Revision) -> str:
     )
 
 
-def _praise(found: Verdict) -> str:
+def _praise(found: Verdict, compared: tuple[Comparison, ...]) -> str:
     bound = float(found.bound) if found.bound else 1.0
     sure = f", so fewer than {bound:.2%} are wrong (95 %)" if bound < 1 else ""
-    return f"{len(found.findings)} checks passed over {found.rows} rows{sure}"
+    alone = [each.check.name for each in compared if each.drop is None]
+    unlike = f"; there was nothing to compare {', '.join(alone)} with" if alone else ""
+    return f"{len(found.findings)} checks passed over {found.rows} rows{sure}{unlike}"

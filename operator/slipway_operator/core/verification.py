@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, Self
 
 from slipway_operator.core import units
 
 FIELD = "spec.verification"
+DROP = "maxDrop"
 Raw = Mapping[str, Any]
 
 
@@ -38,11 +40,16 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One demand; ``parameters`` are named and measured as docs/contract.md has them."""
+    """One demand; ``parameters`` are named and measured as docs/contract.md has them.
+
+    ``max_drop`` is how much worse a score may be than that of the revision that serves, or None;
+    pods know nothing of that one, so it is no parameter.
+    """
 
     name: str
     type: str
     parameters: Raw
+    max_drop: Decimal | None = None
 
     @classmethod
     def parse(cls, raw: Raw) -> Self:
@@ -50,7 +57,13 @@ class Check:
         kind = raw["type"]
         member = kind[:1].lower() + kind[1:]
         where = f"{FIELD}.checks[{raw['name']}].{member}"
-        return cls(name=raw["name"], type=kind, parameters=_parameters(where, raw[member]))
+        drop = raw[member].get(DROP)
+        return cls(
+            name=raw["name"],
+            type=kind,
+            parameters=_parameters(where, _without(raw[member], DROP)),
+            max_drop=Decimal(str(units.number(f"{where}.{DROP}", drop))) if drop else None,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,12 +110,21 @@ class Verification:
 
 def in_pods(raw: Raw) -> Raw:
     """Select what pods see of it: a change of the rest needs no new ones."""
-    return {key: value for key, value in raw.items() if key != "compatibility"}
+    checks = [{key: _seen(value) for key, value in check.items()} for check in raw["checks"]]
+    return {**_without(raw, "compatibility"), "checks": checks}
+
+
+def _seen(value: Any) -> Any:
+    return _without(value, DROP) if isinstance(value, Mapping) else value
+
+
+def _without(raw: Raw, name: str) -> Raw:
+    return {key: value for key, value in raw.items() if key != name}
 
 
 DURATIONS = {"duration": "durationSeconds", "maxP99": "maxP99Seconds"}
 SIZES = {"maxMemory": "maxMemoryBytes"}
-WORDS = frozenset({"dataset", "output", "transform", "expect", "metric", "label"})
+WORDS = frozenset({"dataset", "output", "transform", "expect", "metric", "label", "column"})
 """Parameters that stay text; any other text is a number."""
 
 
@@ -115,6 +137,8 @@ def _parameter(field: str, name: str, value: Any) -> tuple[str, Any]:
         return DURATIONS[name], units.seconds(units.duration(field, value))
     if name in SIZES:
         return SIZES[name], units.size(field, value)
+    if isinstance(value, Mapping):
+        return name, _parameters(field, value)
     if isinstance(value, str) and name not in WORDS:
         return name, units.number(field, value)
     return name, value

@@ -93,8 +93,10 @@ class Examination:
                 return await to_thread(output.judge, check, *await self._output(check.output))
             case checks.Metric():
                 name, got = await self._output(check.output)
-                column = self._column(check.label, len(got))
-                return await to_thread(metric.judge, check, name, got, column)
+                rows = len(got)
+                by = self._column(check.slices.column, rows) if check.slices is not None else None
+                label = self._column(check.label, rows)
+                return await to_thread(metric.judge, check, name, got, label, by)
 
     @property
     def whole(self) -> bool:

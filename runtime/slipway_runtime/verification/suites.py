@@ -119,6 +119,8 @@ def _needed(subject: Subject, asked: list[AnyCheck]) -> Iterator[tuple[AnyCheck,
     for check in asked:
         if isinstance(check, checks.Metric):
             yield check, check.label
+            if check.slices is not None:
+                yield check, check.slices.column
         elif isinstance(check, checks.Expected):
             name = subject.output(check.output)
             if name:

@@ -87,7 +87,8 @@ DIGITS = {2: 4, 4: 7, 8: 9}
 def shown(value: object) -> str:
     """Write one element of a tensor for people."""
     if isinstance(value, str):
-        return repr(value if len(value) <= 40 else value[:40] + "…")
+        text = str(value)
+        return repr(text if len(text) <= 40 else text[:40] + "…")
     if isinstance(value, np.floating):
         return f"{float(value):.{DIGITS.get(value.itemsize, 9)}g}"
     return str(value)

@@ -188,6 +188,62 @@ def test_what_can_not_be_scored_is_inconclusive(got: Any, label: Any) -> None:
     assert metric.judge(made("Metric"), "y", got, label).outcome is INCONCLUSIVE
 
 
+SLICED: Any = {"column": "region", "bound": 0.8, "minRows": 2}
+TRUTH = np.array([0, 0, 1, 1, 1, 2])
+REGION = np.array(["n", "n", "s", "s", "s", "w"], object)
+
+
+@pytest.mark.parametrize(
+    ("got", "changes", "outcome", "said"),
+    [
+        (TRUTH, {}, PASSED, "Accuracy of y is 1 over 6 rows"),
+        (
+            np.array([0, 1, 1, 1, 1, 2]), {}, FAILED,
+            "Accuracy is 0.5 over the 2 rows whose region is 'n', expected at least 0.8; "
+            "Accuracy of y is 0.833333 over 6 rows, expected at least 0.5",
+        ),
+        (np.array([0, 0, 1, 1, 1, 0]), {}, PASSED, "0.833333 over 6 rows"),
+        (np.array([0, 0, 0, 0, 0, 2]), {}, FAILED, "0 over the 3 rows whose region is 's'"),
+        (TRUTH, {"minRows": 4}, INCONCLUSIVE, "no value of region has 4 rows"),
+        (np.array([1, 1, 1, 1, 1, 1]), {"bound": 0}, PASSED, "0.5 over 6 rows"),
+    ],
+)  # fmt: skip
+def test_a_metric_holds_in_every_slice_that_is_large_enough(
+    got: Any, changes: dict[str, Any], outcome: Outcome, said: str
+) -> None:
+    check = made("Metric", min=0.5, slices=SLICED | changes)
+    verdict = metric.judge(check, "y", got, TRUTH, REGION)
+    assert verdict.outcome is outcome
+    assert said in verdict.message
+
+
+def test_the_slice_with_the_greatest_error_is_the_worst() -> None:
+    check = made("Metric", metric="MeanAbsoluteError", max=9, slices=SLICED | {"bound": 1})
+    off = TRUTH + np.array([1, 1, 2, 2, 2, 9])
+    verdict = metric.judge(check, "y", off.astype(np.float32), TRUTH, np.array([1, 1, 2, 2, 2, 3]))
+    assert verdict.outcome is FAILED
+    assert "is 2 over the 3 rows whose region is 2, expected at most 1" in verdict.message
+
+
+def test_a_metric_that_fails_on_the_whole_fails_though_no_slice_does() -> None:
+    check = made("Metric", min=1, slices=SLICED | {"bound": 0})
+    assert metric.judge(check, "y", TRUTH[::-1], TRUTH, REGION).outcome is FAILED
+
+
+@pytest.mark.parametrize("by", [np.arange(12).reshape(6, 2), np.zeros((6, 2))])
+def test_a_column_of_several_values_a_row_tells_no_slices_apart(by: Any) -> None:
+    check = made("Metric", min=0.5, slices=SLICED)
+    verdict = metric.judge(check, "y", TRUTH, TRUTH, by)
+    assert (verdict.outcome, verdict.value) == (INCONCLUSIVE, 1.0)
+
+
+def test_a_column_of_too_many_values_tells_no_slices_apart() -> None:
+    rows = np.zeros(600, int)
+    check = made("Metric", min=0.5, slices=SLICED)
+    assert metric.judge(check, "y", rows, rows, np.arange(600) // 2).outcome is INCONCLUSIVE
+    assert metric.judge(check, "y", rows, rows, np.arange(600) // 3).outcome is PASSED
+
+
 def test_rows_that_got_anothers_answer_are_told_with_the_size_of_the_request() -> None:
     alone = {"y": np.arange(32, dtype=np.float32)}
     mixed = {1: alone, 3: {"y": np.roll(alone["y"], 1)}}

@@ -277,3 +277,28 @@ async def test_a_model_that_falls_short_of_what_is_demanded_fails(
     assert said["metric"].message == "Accuracy of y is 0.666667 over 3 rows, expected at least 0.7"
     assert said["metamorphic"].message.startswith("0 of 3 rows of y are as before under Scale")
     assert "at least 1e+09 is demanded" in said["performance"].message
+
+
+async def test_a_data_set_without_what_tells_slices_apart_is_refused(
+    subjects: Subjects, tmp_path: Path
+) -> None:
+    check = a_check("Metric", output="y", label="y", slices={"column": "region", "bound": 0})
+    with pytest.raises(Fault, match="has no column 'region'"):
+        await asked(subjects.get("identity"), a_verification(a_dataset(tmp_path, x=X, y=X), check))
+
+
+async def test_the_report_names_the_slice_that_is_wrong(subjects: Subjects, tmp_path: Path) -> None:
+    wanted = a_verification(
+        a_dataset(
+            tmp_path,
+            x=np.eye(3, dtype=np.float32),
+            label=np.array([0, 1, 1]),
+            region=np.array(["n", "n", "s"]),
+        ),
+        a_check(
+            "Metric", output="y", min=0.5, slices={"column": "region", "bound": 0.5, "minRows": 1}
+        ),
+    )
+    report = await asked(subjects.get("identity"), wanted)
+    assert report.outcome == "Failed"
+    assert "Accuracy is 0 over the 1 rows whose region is 's'" in message(report)

@@ -1,9 +1,10 @@
 """Which of several operators writes: the one that holds a Lease.
 
 A lease is nobody's once it was not renewed for its duration, as measured by the clock of whoever
-waits for it: clocks of different machines are never compared. Its holder stops writing earlier than
-that, by its own clock, so that two never write at a time. One that was frozen finds on waking that
-its time is over before it writes anything.
+waits for it: clocks of different machines are never compared, and time in which no API server
+answers does not count, since nobody can renew in it. Its holder stops writing earlier than that, by
+its own clock, so that two never write at a time. One that was frozen finds on waking that its time
+is over before it writes anything.
 """
 
 import asyncio
@@ -51,6 +52,7 @@ class Lease:
         self._clocks = clocks
         self._seen: Record | None = None
         self._seen_at = 0.0
+        self._blind_since: float | None = None
         self._until = 0.0
         self._closed = False
 
@@ -115,6 +117,8 @@ class Lease:
             if error.status in {404, 409}:
                 self._seen = None
                 return await self._look_again()
+            if self._blind_since is None:
+                self._blind_since = begun
             return False
         self._until = begun + WRITE_SECONDS
         return True
@@ -129,8 +133,12 @@ class Lease:
 
     def _look(self, record: Record | None) -> None:
         """Take in a record; its time begins anew when it has changed."""
+        now = self._clocks.steady()
+        if self._blind_since is not None:
+            self._seen_at += now - self._blind_since
+            self._blind_since = None
         if _version(record) != _version(self._seen):
-            self._seen_at = self._clocks.steady()
+            self._seen_at = now
         self._seen = record
 
     def _free(self) -> bool:

@@ -108,8 +108,9 @@ def test_a_model_with_other_inputs_gets_no_traffic_and_a_lost_data_set_is_named(
     workplace.apply(verified("lost.npz"))
     workplace.until(
         "the lost data set is named",
-        lambda: entry(workplace, "latestRevision").get("failure", {}).get("reason")
-        == "DatasetMissing",
+        lambda: (
+            entry(workplace, "latestRevision").get("failure", {}).get("reason") == "DatasetMissing"
+        ),
     )
     assert "lost.npz" in entry(workplace, "latestRevision")["failure"]["message"]
     assert selected(workplace) == served

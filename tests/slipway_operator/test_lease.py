@@ -111,6 +111,24 @@ async def test_while_no_api_server_answers_nothing_is_written_and_nobody_ends() 
     holding.cancel()
 
 
+async def test_an_outage_takes_the_lease_from_nobody() -> None:
+    server, time = LeaseServer(), Time()
+    await server.operator("a", Time()).acquire()
+    second = server.operator("b", time)
+    await is_refused(second)
+    time.now += DURATION_SECONDS - 1
+    server.down = True
+    await is_refused(second)
+    time.now += 60
+    server.down = False
+    await is_refused(second)
+    time.now += 0.9
+    await is_refused(second)
+    time.now += 0.2
+    await second.acquire()
+    assert server.holder == "b", "the first was silent for as long as it may, besides the outage"
+
+
 async def test_a_renewal_whose_answer_was_lost_is_no_loss() -> None:
     server = LeaseServer()
     lease = server.operator("a", Time())

@@ -33,7 +33,7 @@ def _peer(name: str) -> Environment:
 
 
 ENVIRONMENTS = {
-    "dev": Environment(".venv", ("dev",), slipway=True),
+    "dev": Environment(".venv", ("dev",), slipway=True, options=("--no-compile",)),
     "clients": Environment(".venv-clients", ("clients",), slipway=False, options=("--no-compile",)),
     "fuzz": Environment(".venv-fuzz", ("runtime", "fuzz"), slipway=False),
     **{name: _peer(name) for name in ("peer-kserve", "peer-mlserver", "peer-triton")},

@@ -1,12 +1,9 @@
-"""Programs of dev/tools that only tests use.
-
-python -m support.tools    builds them, which takes longer than a test may
-"""
+"""Programs of dev/tools that only tests use; `make programs` builds them before."""
 
 import os
 from pathlib import Path
 
-from slipway_dev.bare.binaries import GITOPS, GRPC, PACKAGING, Binaries, Module
+from slipway_dev.bare.binaries import Binaries, Module
 
 
 def built(module: Module, program: str = "") -> Path:
@@ -14,7 +11,3 @@ def built(module: Module, program: str = "") -> Path:
     binaries = Binaries.of(os.environ)
     binaries.build((module,))
     return binaries.path(module, program)
-
-
-if __name__ == "__main__":
-    Binaries.of(os.environ).build((GRPC, GITOPS, PACKAGING))

@@ -81,12 +81,14 @@ class Verdict:
     def of(cls, report: Raw | None, pod: str) -> Self | None:
         """Judge by the report of a pod; None until there is something to judge by.
 
-        A suite that has passed only a part of its rows is none; one that has failed has failed.
+        A suite that has passed only a part of its rows, or in which there was nothing to ask before
+        a pod is ready, is none; one that has failed has failed.
         """
         if report is None or report.get("state") != "Done":
             return None
-        outcome, rows = Outcome.read(report.get("outcome")), _count(report.get("rows"))
-        if outcome is Outcome.PASSED and report.get("complete") is not True:
+        said = report.get("outcome")
+        outcome, rows = Outcome.read(said), _count(report.get("rows"))
+        if said in (None, Outcome.PASSED) and report.get("complete") is not True:
             return None
         return cls(
             outcome=Outcome.INCONCLUSIVE if outcome is Outcome.PASSED and rows == 0 else outcome,

@@ -23,6 +23,11 @@ def judged(**changes: Any) -> Verdict | None:
         pytest.param(a_report(rows=0), Outcome.INCONCLUSIVE, id="passed without a row"),
         pytest.param(a_report(rows=None), Outcome.INCONCLUSIVE, id="rows unknown"),
         pytest.param(a_report(complete=False), None, id="a part of the rows passed"),
+        pytest.param(
+            a_report(None, complete=False, suite="Start", rows=0, checks=[]),
+            None,
+            id="nothing to ask before a pod is ready",
+        ),
         pytest.param(a_report(complete="yes"), None, id="not plainly complete"),
         pytest.param(a_report(state="Running"), None, id="under way"),
         pytest.param(a_report(state="Waiting", outcome=None), None, id="not begun"),

@@ -21,7 +21,7 @@ UV ?= uv
 LOCK := $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help python demo demo-down cluster cluster-down programs images deploy check lint test retest bench bench-peers \
+.PHONY: help demo demo-down cluster cluster-down images deploy check lint test retest bench bench-peers \
 	bench-faults bench-operator bench-rollouts soak fuzz lock
 .DEFAULT_GOAL := help
 
@@ -40,9 +40,6 @@ cluster: $(READY) ## bring up the local cluster
 cluster-down: $(READY) ## stop the local cluster, and keep its data
 	@$(SLIPWAY_DEV) down
 
-programs: python ## build the Go programs of the cluster and of the tests; takes long, once
-	@PYTHONPATH=dev $(PYTHON3) -m slipway_dev.programs
-
 images: $(READY) ## build the images; REGISTRY=NAME names them and PUSH=1 sends them there
 	@$(SLIPWAY_DEV).images $(if $(REGISTRY),--registry $(REGISTRY)) $(if $(PUSH),--push)
 
@@ -59,9 +56,8 @@ lint: $(READY)
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports
 
-test: ## every test, those without a cluster first
-	@$(MAKE) --no-print-directory --jobs=2 programs images $(CLIENTS)
-	@$(MAKE) --no-print-directory check deploy
+test: check deploy ## every test, those without a cluster first
+	@PYTHONPATH=tests $(PYTHON) -m support.tools
 	$(PYTHON) -m pytest tests/cluster
 
 retest: $(READY) ## once more those tests of the cluster that failed
@@ -97,11 +93,9 @@ lock: ## pin the newest dependencies that pyproject.toml allows (needs uv)
 		$(subst pyproject.toml,bench/peers/$$peer.in,$(LOCK)) --output-file locks/peer-$$peer.txt || exit; \
 	done
 
-python:
+$(READY): locks/dev.txt pyproject.toml
 	@$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo '$(PYTHON3) is missing or older than 3.11: install a newer one, or name it: make PYTHON3=python3.11' >&2; exit 1; }
-
-$(READY): locks/dev.txt pyproject.toml | python
 	@PYTHONPATH=dev $(PYTHON3) -m slipway_dev.venv
 	@touch $@
 

@@ -33,7 +33,7 @@ def _peer(name: str) -> Environment:
 
 
 ENVIRONMENTS = {
-    "dev": Environment(".venv", ("dev",), slipway=True, options=("--no-compile",)),
+    "dev": Environment(".venv", ("dev",), slipway=True),
     "clients": Environment(".venv-clients", ("clients",), slipway=False, options=("--no-compile",)),
     "fuzz": Environment(".venv-fuzz", ("runtime", "fuzz"), slipway=False),
     **{name: _peer(name) for name in ("peer-kserve", "peer-mlserver", "peer-triton")},

@@ -1,9 +1,12 @@
-"""Programs of dev/tools that only tests use; `make programs` builds them before."""
+"""Programs of dev/tools that only tests use.
+
+python -m support.tools    builds them, which takes longer than a test may
+"""
 
 import os
 from pathlib import Path
 
-from slipway_dev.bare.binaries import Binaries, Module
+from slipway_dev.bare.binaries import GITOPS, GRPC, PACKAGING, Binaries, Module
 
 
 def built(module: Module, program: str = "") -> Path:
@@ -11,3 +14,7 @@ def built(module: Module, program: str = "") -> Path:
     binaries = Binaries.of(os.environ)
     binaries.build((module,))
     return binaries.path(module, program)
+
+
+if __name__ == "__main__":
+    Binaries.of(os.environ).build((GRPC, GITOPS, PACKAGING))

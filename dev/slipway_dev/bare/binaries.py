@@ -96,8 +96,6 @@ KWOK = Module("kwok", ("kwok",))
 PACKAGING = Module("packaging", ("helm", "kustomize"), patience="2 minutes on 2 cores")
 ALL_MODULES = (PAUSE, PROBE, ETCD, REGISTRY, METRICS_SERVER, COREDNS, KUBERNETES)
 """What the cluster of processes consists of; the others are built by whoever comes to need them."""
-TEST_MODULES = (GRPC, GITOPS, PACKAGING)
-"""Programs that only tests use."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTHON3 ?= python3
 PYTHON := .venv/bin/python
 SLIPWAY_DEV := PYTHONPATH=tests $(PYTHON) -m slipway_dev
+CLUSTER_TESTS := $(PYTHON) -m pytest tests/cluster
 READY := .venv/.ready
 CLIENTS := .venv-clients/.ready
 FUZZ := .venv-fuzz/.ready
@@ -58,10 +59,13 @@ lint: $(READY)
 
 test: check deploy ## every test, those without a cluster first
 	@PYTHONPATH=tests $(PYTHON) -m support.tools
-	$(PYTHON) -m pytest tests/cluster
+	@failed=0; \
+	$(CLUSTER_TESTS) -m "not alone" --numprocesses=2 --dist=loadfile || failed=1; \
+	$(CLUSTER_TESTS) -m alone || failed=1; \
+	exit $$failed
 
 retest: $(READY) ## once more those tests of the cluster that failed
-	$(PYTHON) -m pytest tests/cluster --last-failed --last-failed-no-failures=none
+	$(CLUSTER_TESTS) --last-failed --last-failed-no-failures=none
 
 bench: $(READY) ## measure the runtime's speed, beside the peers that `make bench-peers` installed
 	$(BENCH) run --seconds $(BENCH_SECONDS) --rounds $(BENCH_ROUNDS)

@@ -24,10 +24,8 @@ from support.workplace import Object, Workplace, a_model_deployment
 
 BAD = 3
 """The version that answers otherwise than it should: it must never be heard."""
-SEGMENT = 150
-"""Seconds that one client asks for."""
-SPAN = 40
-"""Seconds that a change is given of a client's time."""
+SEGMENT = 120
+"""Seconds after which another client takes over."""
 PATIENCE = 180
 ROWS = 3
 DEATH = 0.5
@@ -67,12 +65,12 @@ def _all(workplace: Workplace, count: int, chance: random.Random) -> Seen:
     kinds = ["promoted"] * count + ["aborted"] * (count // 2) + ["refused"] * (count - count // 2)
     chance.shuffle(kinds)
     for number, kind in enumerate(kinds, 1):
-        if client is not None and time.monotonic() - begun > SEGMENT - SPAN:
+        if client is not None and time.monotonic() - begun > SEGMENT:
             _add(seen, client.report())
             client = None
         if client is None:
             named = {str(version): model for version, model in models.items()}
-            client = load.start(workplace, "iris", named, seconds=SEGMENT)
+            client = load.start(workplace, "iris", named)
             begun = time.monotonic()
         with _mortal(workplace, chance, seen):
             _change(workplace, models, number, kind, chance)

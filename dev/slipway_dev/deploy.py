@@ -11,6 +11,7 @@ from pathlib import Path
 from slipway_dev import evidence, images
 from slipway_dev.cluster import Cluster, find
 from slipway_dev.errors import Failure
+from slipway_dev.state import alone
 from slipway_dev.steps import step
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +26,11 @@ def deploy(cluster: Cluster) -> None:
     Raises:
         Failure: something was refused, or the operator does not get ready.
     """
-    names = images.bring(cluster)
+    with alone(FOLDER):
+        _install(cluster, images.bring(cluster))
+
+
+def _install(cluster: Cluster, names: dict[str, str]) -> None:
     with step("install the CRD and the operator"):
         # By force: somebody, or a test that was broken off, may have scaled it since.
         apply = ("apply", "--server-side", "--force-conflicts", "--kustomize")
@@ -46,7 +51,6 @@ def deploy(cluster: Cluster) -> None:
 def _overlay(names: dict[str, str]) -> Path:
     """Write the kustomization; JSON is YAML, too."""
     registry, _, tag = names["operator"].rpartition(":")
-    FOLDER.mkdir(parents=True, exist_ok=True)
     content = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",

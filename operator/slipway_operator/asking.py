@@ -1,10 +1,11 @@
-"""Pods that are well, asked about their answers: what a verification found, and if one is wrong."""
+"""Who is asked: pods that are well, about their answers, and Prometheus about a canary."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from slipway_operator.core.pods import Pod
+from slipway_operator.core.reading import Reading
 from slipway_operator.core.standing import Inquiry
 from slipway_operator.ports import World
 
@@ -29,3 +30,9 @@ async def _heard(pod: Pod, world: World, *, verification: bool) -> Pod:
     if not verification:
         return told
     return replace(told, asked=True, report=await world.signals.verification(address))
+
+
+async def read(questions: Mapping[str, str], world: World) -> dict[str, Reading]:
+    """Ask Prometheus all questions at once; return its answers under the same names."""
+    found = await asyncio.gather(*map(world.prometheus.read, questions.values()))
+    return dict(zip(questions, found, strict=True))

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from slipway_operator import evidence
-from slipway_operator.asking import ask
+from slipway_operator.asking import ask, read
 from slipway_operator.core import names
 from slipway_operator.core.contract import Signature
 from slipway_operator.core.manifest import (
@@ -27,6 +27,7 @@ from slipway_operator.core.observed import Observed, Progress, Revision, Scaler,
 from slipway_operator.core.pods import Pod
 from slipway_operator.core.refusal import Refusal
 from slipway_operator.core.render import record
+from slipway_operator.core.rollout import questions
 from slipway_operator.core.spec import Autoscaled, Spec, Strategy
 from slipway_operator.core.standing import Inquiry, inquiry
 from slipway_operator.core.units import moment
@@ -59,6 +60,7 @@ async def observe(ref: Ref, model: Manifest, spec: Spec, world: World) -> Observ
     return replace(
         known,
         pods=pods,
+        readings=await read(questions(spec, known, ref), world),
         present=_present(listed) if spec.rollout.strategy is Strategy.RECREATE else None,
         revisions=learned(known.revisions, pods),
     )

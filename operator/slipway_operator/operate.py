@@ -29,6 +29,7 @@ from slipway_operator.line import Line
 from slipway_operator.login import log_in
 from slipway_operator.metrics import Metrics
 from slipway_operator.ports import Ref, World
+from slipway_operator.prometheus import PrometheusApi
 from slipway_operator.queue import Queue
 from slipway_operator.reconcile import reconcile
 from slipway_operator.settings import Settings
@@ -160,7 +161,8 @@ async def _assembled(settings: Settings, metrics: Metrics) -> AsyncIterator[Oper
         lease = Lease(api, settings.home, settings.identity, Clocks(time.monotonic, _now))
         cluster = KubeCluster(api, cache, lambda: lease.held, settings.namespaces)
         line = Line(lambda ref: queue.add(ref))  # noqa: PLW0108 - the queue comes later
-        world = World(cluster, PodSignals(session), _now, settings.runtime_image, line)
+        signals, prometheus = PodSignals(session), PrometheusApi(session, settings.prometheus)
+        world = World(cluster, signals, prometheus, _now, settings.runtime_image, line)
         queue = Queue(partial(one_pass, world=world, line=line), metrics)
         metrics.watch_lease(lambda: lease.held)
         metrics.watch_models(cache.answers)

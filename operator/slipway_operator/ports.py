@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from slipway_operator.core.diagnose import Fault
 from slipway_operator.core.events import Event
 from slipway_operator.core.manifest import Kind, Manifest
+from slipway_operator.core.reading import Reading
 from slipway_operator.core.rollout import Move
 
 
@@ -117,6 +118,14 @@ class Signals(Protocol):
         """Tell a runtime to verify all rows; one that does so, or has, goes on as it is."""
 
 
+class Prometheus(Protocol):
+    """What has been measured elsewhere."""
+
+    async def read(self, query: str) -> Reading:
+        """Ask for one number, in PromQL; whatever comes instead of it is said in the answer."""
+        ...
+
+
 class Turns(Protocol):
     """Whose turn it is where only one model at a time may be changed."""
 
@@ -135,6 +144,7 @@ class World:
 
     cluster: Cluster
     signals: Signals
+    prometheus: Prometheus
     clock: Callable[[], datetime]
     release_image: str
     turns: Turns

@@ -6,9 +6,9 @@ from typing import Any
 
 import aiohttp
 
+from slipway_operator.bodies import body
 from slipway_operator.core import names
 
-MAX_BYTES = 64 * 1024
 TIMEOUT = aiohttp.ClientTimeout(total=2.0)
 
 
@@ -37,15 +37,7 @@ class PodSignals:
             async with self._session.request(
                 method, url, timeout=TIMEOUT, allow_redirects=False
             ) as response:
-                said = json.loads(await _body(response))
+                said = json.loads(await body(response))
         except (aiohttp.ClientError, TimeoutError, ValueError):
             return None
         return said if isinstance(said, dict) and said.get("schemaVersion") == 1 else None
-
-
-async def _body(response: aiohttp.ClientResponse) -> bytes:
-    """Read a body to its end, or as far as it is welcome."""
-    body = b""
-    while len(body) < MAX_BYTES and (chunk := await response.content.read(MAX_BYTES - len(body))):
-        body += chunk
-    return body

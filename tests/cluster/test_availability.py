@@ -17,7 +17,7 @@ from support.operators import ACCOUNT, DEPLOYMENT, Operators, processes, until
 from support.processes import kill, processes_of
 from support.workplace import Workplace, a_model_deployment
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.alone]
 
 TAKEOVER_SECONDS = 20
 """What is promised for an operator that dies without a word."""

@@ -43,6 +43,7 @@ def endpoints(workplace: Workplace) -> dict[str, int]:
     return {f"iris-{name}": labels.count(name) for name in set(labels)}
 
 
+@pytest.mark.alone
 def test_a_canary_takes_its_share_and_then_all_though_the_operator_is_killed(
     workplace: Workplace,
 ) -> None:
@@ -51,7 +52,7 @@ def test_a_canary_takes_its_share_and_then_all_though_the_operator_is_killed(
     workplace.apply(wish("iris-v1", *steps))
     workplace.wait("iris")
     first = workplace.status("iris")["stableRevision"]
-    client = load.start(workplace, "iris", {"1": iris(1), "2": iris(2)}, seconds=60)
+    client = load.start(workplace, "iris", {"1": iris(1), "2": iris(2)})
     workplace.apply(wish("iris-v2", *steps))
     workplace.until("the first step begins", lambda: "startedTime" in share(workplace))
     second = workplace.status("iris")["latestRevision"]
@@ -78,7 +79,7 @@ def test_a_canary_that_refuses_its_callers_loses_all_traffic_and_the_old_one_ser
     workplace.apply(wish("iris-v1", (34, "1h")))
     workplace.wait("iris")
     first = workplace.status("iris")["stableRevision"]
-    client = load.start(workplace, "iris", {"1": iris(1)}, seconds=35)
+    client = load.start(workplace, "iris", {"1": iris(1)})
     workplace.apply(wish("iris-renamed", (34, "1h")))
     workplace.until("it has a share", lambda: len(endpoints(workplace)) == 2)
     workplace.until("it has none", lambda: endpoints(workplace) == {first: 2}, seconds=15)
@@ -90,7 +91,7 @@ def test_a_canary_that_refuses_its_callers_loses_all_traffic_and_the_old_one_ser
     assert "CanaryFailed" in message
     assert "were refused (4xx)" in message
     assert workplace.condition("iris", "Available")["status"] == "True"
-    later = load.start(workplace, "iris", {"1": iris(1)}, seconds=5)
+    later = load.start(workplace, "iris", {"1": iris(1)})
     assert later.report().failed == 0
     report = client.report()
     assert all("status 400" in failure for failure in report.failures)

@@ -18,7 +18,7 @@ from support.gate import Gate, a_gate
 from support.operators import Operators, until
 from support.workplace import Object, Workplace, a_model_deployment
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.alone]
 
 PORT = "18097"
 RECOVERY_SECONDS = 8

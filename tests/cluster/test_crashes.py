@@ -13,7 +13,7 @@ from slipway_dev.cluster import Cluster
 from support.operators import Operators
 from support.workplace import Workplace, a_model_deployment
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.alone]
 
 ROOT = Path(__file__).parents[2]
 KINDS = "deployment,service,configmap,serviceaccount,pdb,controllerrevision"

@@ -405,36 +405,44 @@ def bare(slipway: Cluster) -> BareCluster:
     return slipway
 
 
+def scaling(workplace: Workplace) -> Object:
+    return workplace.condition("scaled", "ScalingActive")
+
+
+@pytest.mark.alone
 def test_a_node_that_is_gone_and_an_hpa_without_metrics(
-    mended: Workplace, bare: BareCluster
+    workplace: Workplace, bare: BareCluster
 ) -> None:
     """Both at a time, for each takes its controllers half a minute to notice."""
+    workplace.provide(iris())
+    serve(workplace, "scaled", autoscaling=AUTOSCALED)
     on_n2 = {"nodeSelector": {"kubernetes.io/hostname": "n2"}}
-    pod = serve(mended, "stranded", template=on_n2)
+    pod = serve(workplace, "stranded", template=on_n2)
+    workplace.until("the HPA sees", lambda: scaling(workplace)["status"] == "True", 120)
     metrics = ("--namespace=kube-system", "scale", "deployment/metrics-server")
     bare.run(*metrics, "--replicas=0")
     node = bare.node("n2")
     node.cut()
     try:
-        said = wait_for(mended, "stranded", "NodeGone")
+        said = wait_for(workplace, "stranded", "NodeGone")
         assert said["pod"] == pod["metadata"]["name"]
         assert "node n2 is not ready" in said["message"]
         assert "kubectl delete pod" in said["hint"]
-        mended.until(
+        workplace.until(
             "the HPA is blind",
-            lambda: mended.condition("capped", "ScalingActive")["reason"] == "MetricsUnavailable",
+            lambda: scaling(workplace)["reason"] == "MetricsUnavailable",
             120,
         )
     finally:
         node.heal()
         bare.run(*metrics, "--replicas=1")
-    assert mended.condition("capped", "ScalingActive")["status"] == "False"
-    assert "kubectl top pods" in mended.condition("capped", "ScalingActive")["message"]
-    assert len(warnings(mended, "capped", "MetricsUnavailable")) == 1
-    mended.wait("stranded")
-    assert failures(mended, "stranded") == []
-    mended.until(
+    assert scaling(workplace)["status"] == "False"
+    assert "kubectl top pods" in scaling(workplace)["message"]
+    assert len(warnings(workplace, "scaled", "MetricsUnavailable")) == 1
+    workplace.wait("stranded")
+    assert failures(workplace, "stranded") == []
+    workplace.until(
         "the HPA sees again",
-        lambda: mended.condition("capped", "ScalingActive")["status"] == "True",
+        lambda: scaling(workplace)["status"] == "True",
         150,
     )

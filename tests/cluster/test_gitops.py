@@ -42,6 +42,7 @@ def a_change(found: Object) -> Object:
     return changed
 
 
+@pytest.mark.alone
 def test_an_object_that_no_operator_has_seen_is_in_progress(
     workplace: Workplace, slipway: Cluster
 ) -> None:

@@ -18,7 +18,7 @@ from slipway_dev.errors import Failure
 from slipway_dev.steps import run
 from support.processes import kill, processes_of
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.alone]
 
 SCOPES = ("slipway-host", "slipway-n1", "slipway-n2")
 

@@ -25,6 +25,7 @@ def serve(workplace: Workplace, replicas: int = 2) -> str:
     return revision
 
 
+@pytest.mark.alone
 def test_what_is_deleted_while_the_operator_is_down_is_gone_with_all_its_children(
     workplace: Workplace, slipway: Cluster
 ) -> None:
@@ -36,6 +37,7 @@ def test_what_is_deleted_while_the_operator_is_down_is_gone_with_all_its_childre
         workplace.until("everything is gone", lambda: not workplace.find(kinds, ours), 90)
 
 
+@pytest.mark.alone
 def test_serving_goes_on_while_the_operator_is_down(workplace: Workplace, slipway: Cluster) -> None:
     serve(workplace)
     model = iris()
@@ -45,6 +47,7 @@ def test_serving_goes_on_while_the_operator_is_down(workplace: Workplace, slipwa
         assert model.wrong(workplace.predict("iris", model.ask(1)), 1) == []
 
 
+@pytest.mark.alone
 def test_an_operator_that_restarts_writes_nothing(workplace: Workplace, slipway: Cluster) -> None:
     serve(workplace)
     workplace.apply(a_model_deployment("second", autoscaling={"minReplicas": 1, "maxReplicas": 2}))

@@ -128,6 +128,7 @@ def void(_: object) -> None: ...
 Install = Callable[[Workplace, Path], Callable[[], None]]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("install", "operator_first"), [(install_by_kustomize, True), (install_by_helm, False)]
 )
@@ -157,6 +158,7 @@ def test_an_operator_of_one_namespace_works_with_roles_alone_and_leaves_nothing(
         workplace.until("nothing is left", lambda: not left(workplace), 60)
 
 
+@pytest.mark.alone
 def test_uninstalling_all_at_once_leaves_nothing_of_it_in_the_cluster(
     slipway: Cluster, workplace: Workplace
 ) -> None:

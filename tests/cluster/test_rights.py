@@ -13,7 +13,7 @@ from support.manifests import BASE, documents
 from support.operators import Operators, until
 from support.workplace import Workplace, a_model_deployment
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.alone]
 
 RECORDING = Path(__file__).parents[1] / "support" / "recording_operator.py"
 NEEDED_ELSEWHERE = {("update", "slipway.dev", "modeldeployments/finalizers")}

@@ -25,7 +25,7 @@ def test_a_new_model_takes_over_under_load_without_a_failed_or_wrong_answer(
 ) -> None:
     serve_first(workplace)
     old = workplace.get("mdeploy", "iris")["status"]["stableRevision"]
-    client = load.start(workplace, "iris", {"1": iris(1), "2": iris(2)}, seconds=45)
+    client = load.start(workplace, "iris", {"1": iris(1), "2": iris(2)})
     workplace.apply(second())
     workplace.wait("iris")
     workplace.until(
@@ -45,7 +45,7 @@ def test_a_broken_revision_leaves_the_old_one_serving_and_status_says_why(
     serve_first(workplace)
     old = workplace.get("mdeploy", "iris")["status"]["stableRevision"]
     workplace.provide_files(iris().path, truncated())
-    client = load.start(workplace, "iris", {"1": iris(1)}, seconds=20)
+    client = load.start(workplace, "iris", {"1": iris(1)})
     broken = {"uri": "configMap://models/iris-truncated.onnx"}
     workplace.apply(a_model_deployment(model=broken, replicas=2))
     workplace.until(
@@ -69,7 +69,7 @@ def test_a_broken_revision_leaves_the_old_one_serving_and_status_says_why(
 
 def test_draining_a_pods_node_under_load_fails_no_request(workplace: Workplace) -> None:
     serve_first(workplace)
-    client = load.start(workplace, "iris", {"1": iris(1)}, seconds=40)
+    client = load.start(workplace, "iris", {"1": iris(1)})
     on_client = workplace.get("pod", client.pod)["spec"]["nodeName"]
     pods = workplace.find("pod", "slipway.dev/model=iris")
     node = next(n for pod in pods if (n := pod["spec"]["nodeName"]) != on_client)
@@ -78,16 +78,17 @@ def test_draining_a_pods_node_under_load_fails_no_request(workplace: Workplace) 
         workplace.kubectl("drain", node, "--pod-selector=slipway.dev/model=iris", *drain)
     finally:
         workplace.kubectl("uncordon", node)
+    workplace.wait("iris")
     report = client.report()
     assert (report.failed, report.failures) == (0, ())
     assert report.answers["1"] > 100
-    workplace.wait("iris")
 
 
 def test_deleting_a_pod_under_load_fails_no_request(workplace: Workplace) -> None:
     serve_first(workplace)
-    client = load.start(workplace, "iris", {"1": iris(1)}, seconds=25)
+    client = load.start(workplace, "iris", {"1": iris(1)})
     victim = workplace.find("pod", "slipway.dev/model=iris")[0]["metadata"]["name"]
     workplace.kubectl("delete", "pod", victim)
+    workplace.wait("iris")
     report = client.report()
     assert (report.failed, report.failures) == (0, ())

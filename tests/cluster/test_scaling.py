@@ -53,9 +53,7 @@ def test_an_hpa_adds_pods_under_load_and_takes_them_back(workplace: Workplace) -
         lambda: workplace.condition("digits", "ScalingActive")["status"] == "True",
         120,
     )
-    client = load.start(
-        workplace, "digits", {"1": model}, seconds=60, threads=2, pause=0.0, rows=64
-    )
+    client = load.start(workplace, "digits", {"1": model}, threads=2, pause=0.0, rows=64)
     workplace.until("there are more pods", lambda: replicas(workplace, "digits") > 1, 90)
     assert client.report().failed == 0
     workplace.until("one pod is left", lambda: replicas(workplace, "digits") == 1, 120)

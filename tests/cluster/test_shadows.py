@@ -24,7 +24,7 @@ def test_a_shadow_that_agrees_takes_over_and_one_that_does_not_is_given_up(
     workplace.provide(iris(1), iris(2))
     workplace.apply(wish("iris-v1"))
     workplace.wait("iris")
-    client = load.start(workplace, "iris", {"1": iris(1)}, seconds=120)
+    client = load.start(workplace, "iris", {"1": iris(1)})
     agreeing = wish("iris-v1")
     agreeing["spec"]["availability"] = {"drainSeconds": 6}
     workplace.apply(agreeing)

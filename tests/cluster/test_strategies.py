@@ -29,7 +29,7 @@ def test_a_revision_that_is_aborted_within_the_window_gives_way_without_a_failed
     workplace.apply(wish("iris-v1", rollbackWindow="1h"))
     workplace.wait("iris")
     first = stable(workplace)
-    client = load.start(workplace, "iris", {"1": iris(1), "2": iris(2)}, seconds=45)
+    client = load.start(workplace, "iris", {"1": iris(1), "2": iris(2)})
     workplace.apply(wish("iris-v2", rollbackWindow="1h"))
     workplace.wait("iris")
     second = stable(workplace)

@@ -11,7 +11,7 @@ from slipway_dev.cluster import Cluster
 from support.operators import Operators
 from support.workplace import Object, Workplace, a_model_deployment
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.alone]
 
 AUTOMATIC = {"runtime": {"upgradePolicy": "Automatic"}}
 FOLLOWERS = ("first", "second", "broken")

@@ -1,14 +1,13 @@
 """Who is asked about answers, and who is left alone."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from slipway_operator.asking import ask
 from slipway_operator.core.pods import Pod
 from slipway_operator.core.standing import Inquiry
-from slipway_operator.ports import World
-from support.builders import NOON
-from support.fakes import RELEASE_IMAGE, FakeCluster, FakeSignals, FakeTurns
+from support.fakes import FakeCluster, FakeSignals, a_fake_world
 from support.verifications import a_report, a_status
 
 
@@ -22,7 +21,7 @@ async def asked(*pods: Pod, one: set[str] | None = None, all_: set[str] | None =
         pod.name: a_status(verification=a_report()) for pod in pods
     }
     signals = FakeSignals(said)
-    world = World(FakeCluster(), signals, lambda: NOON, RELEASE_IMAGE, FakeTurns())
+    world = replace(a_fake_world(FakeCluster()), signals=signals)
     found = await ask(pods, Inquiry(frozenset(one or ()), frozenset(all_ or ())), world)
     assert [pod.name for pod in found] == [pod.name for pod in pods]
     assert {pod.name for pod in found if pod.runtime} == set(signals.asked)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from slipway_operator.core.decide import WATCHED
+from slipway_operator.core.reading import Reading
 from support.builders import AUTOSCALING, a_raw_spec
 from support.lives import Life, deaths
 from support.passes import NEW_URI, change, condition, selected
@@ -138,6 +139,48 @@ async def test_without_requests_it_waits_and_says_so_until_somebody_decides() ->
     change(life.cluster, rollout=rollout(promote=second))
     await life.passes()
     assert selected(life.cluster) == second
+
+
+QUERY = {"name": "likes", "query": "likes{pod=~'$(revision)-.*'}", "min": "10"}
+
+
+def asking() -> dict[str, Any]:
+    return rollout(canary={**rollout()["canary"], "queries": [QUERY]})
+
+
+async def test_it_goes_on_once_prometheus_says_that_it_may() -> None:
+    life, _, second = await begun(rollout=asking())
+    life.requests[second] = GOOD
+    life.now += MINUTE
+    await life.passes()
+    assert set(life.prometheus.asked) == {f"likes{{pod=~'{second}-.*'}}"}
+    said = condition(life.cluster, "Ready")["message"]
+    assert said.endswith("; it waits for query likes: it gives no data")
+    before = list(life.cluster.writes)
+    await life.passes()
+    assert life.cluster.writes == before
+    for answer in (10.0, 12.5):
+        life.prometheus.said[life.prometheus.asked[0]] = Reading(answer)
+        await life.passes()
+        life.now += MINUTE
+    await life.passes()
+    assert selected(life.cluster) == second
+    past = life.status["rollouts"][0]["canary"]
+    assert past["queries"] == [{"name": "likes", "value": "12.5"}]
+    asked = len(life.prometheus.asked)
+    await life.passes()
+    assert len(life.prometheus.asked) == asked, "nobody is asked any more"
+
+
+async def test_it_loses_its_traffic_when_prometheus_says_that_it_is_worse() -> None:
+    life, first, second = await begun(rollout=asking())
+    await life.passes()
+    life.prometheus.said[life.prometheus.asked[0]] = Reading(9.0)
+    await life.passes()
+    assert (selected(life.cluster), taking(life, second)) == (first, [])
+    message = condition(life.cluster, "Ready")["message"]
+    assert "CanaryFailed: query likes gives 9, where at least 10 is asked for" in message
+    assert life.status["rollouts"][0]["canary"]["queries"] == [{"name": "likes", "value": "9"}]
 
 
 @pytest.mark.parametrize("how", [{"abort": True}, {"strategy": "BlueGreen", "canary": None}])

@@ -1,6 +1,7 @@
 import asyncio
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,9 +12,9 @@ from slipway_operator.core.pods import Pod
 from slipway_operator.core.render import record
 from slipway_operator.core.spec import Spec
 from slipway_operator.observe import found_digests, observe, owned
-from slipway_operator.ports import Ref, World
-from support.builders import DIGEST, NOON, a_model, a_spec, an_autoscaled_spec
-from support.fakes import RELEASE_IMAGE, FakeCluster, FakeSignals, FakeTurns
+from slipway_operator.ports import Ref
+from support.builders import DIGEST, a_model, a_spec, an_autoscaled_spec
+from support.fakes import FakeCluster, FakeSignals, a_fake_world
 from support.verifications import a_verification
 
 REF = Ref("risk", "fraud")
@@ -67,7 +68,7 @@ def a_cluster(*children: Manifest, **status: Any) -> Pods:
 
 
 async def look(cluster: FakeCluster, spec: Spec = SPEC, signals: Any = None) -> Observed:
-    world = World(cluster, signals or FakeSignals(), lambda: NOON, RELEASE_IMAGE, FakeTurns())
+    world = replace(a_fake_world(cluster), signals=signals or FakeSignals())
     model = cluster.model(REF)
     assert model is not None
     return await observe(REF, model, spec, world)

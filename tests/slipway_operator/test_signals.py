@@ -9,7 +9,8 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from slipway_operator.signals import MAX_BYTES, PodSignals
+from slipway_operator.bodies import MAX_BYTES
+from slipway_operator.signals import PodSignals
 
 
 async def ask(folder: Path, *pieces: bytes) -> Mapping[str, Any] | None:

@@ -9,6 +9,7 @@ import orjson
 
 from slipway_operator.core.events import Event
 from slipway_operator.core.manifest import Kind, Manifest, key
+from slipway_operator.core.reading import Reading
 from slipway_operator.core.rollout import Move
 from slipway_operator.ports import Ref, World
 from support.builders import NOON
@@ -158,6 +159,18 @@ class FakeSignals:
 
 
 @dataclass
+class FakePrometheus:
+    """What Prometheus says to each query; ``asked`` logs them."""
+
+    said: dict[str, Reading] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    async def read(self, query: str) -> Reading:
+        self.asked.append(query)
+        return self.said.get(query, Reading(None, "it gives no data"))
+
+
+@dataclass
 class FakeTurns:
     """Whose turn it is: everybody's, until a test says otherwise."""
 
@@ -169,4 +182,5 @@ class FakeTurns:
 
 def a_fake_world(cluster: FakeCluster, **said: Mapping[str, Any]) -> World:
     """Tie fakes together at noon."""
-    return World(cluster, FakeSignals(dict(said)), lambda: NOON, RELEASE_IMAGE, FakeTurns())
+    signals, prometheus = FakeSignals(dict(said)), FakePrometheus()
+    return World(cluster, signals, prometheus, lambda: NOON, RELEASE_IMAGE, FakeTurns())

@@ -9,7 +9,7 @@ from slipway_operator.core.manifest import Manifest
 from slipway_operator.ports import World
 from slipway_operator.reconcile import reconcile
 from support.builders import NOON, a_model
-from support.fakes import DiedError, FakeCluster, FakeSignals, a_fake_world
+from support.fakes import DiedError, FakeCluster, FakePrometheus, FakeSignals, a_fake_world
 from support.passes import REF, a_pod, change
 from support.verifications import a_report, a_status
 
@@ -52,6 +52,7 @@ class Life:
 
     cluster: FakeCluster = field(default_factory=FakeCluster)
     signals: FakeSignals = field(default_factory=FakeSignals)
+    prometheus: FakePrometheus = field(default_factory=FakePrometheus)
     reports: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     requests: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     shadows: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -75,7 +76,12 @@ class Life:
         return again
 
     def world(self) -> World:
-        return replace(a_fake_world(self.cluster), signals=self.signals, clock=lambda: self.now)
+        return replace(
+            a_fake_world(self.cluster),
+            signals=self.signals,
+            prometheus=self.prometheus,
+            clock=lambda: self.now,
+        )
 
     def bring_up(self) -> None:
         """Start the pods that are wanted, and let those that are not take one more pass to end."""

@@ -1,6 +1,7 @@
 """Constant load from inside the cluster, through the Service, as a neighbour would cause it."""
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,12 @@ from support.pods import a_pod
 from support.workplace import Workplace
 
 SCRIPT = Path(__file__).parent / "client.py"
+STARTED = "started"
+END = "import os, signal; os.kill(1, signal.SIGTERM)"
+BOUND = 600
+"""Seconds after which a client ends by itself."""
+AFTERMATH = 3.0
+"""Seconds for what comes after the event that a test waited for."""
 
 
 @dataclass(frozen=True)
@@ -25,21 +32,32 @@ class Report:
 
 @dataclass(frozen=True)
 class Load:
-    """A client pod that is at work for a fixed time."""
+    """A client pod that is at work."""
 
     workplace: Workplace
     pod: str
-    seconds: int
 
     def report(self) -> Report:
-        """Wait for its end and read what it saw."""
+        """Let it ask a little longer, end it, and read what it saw.
 
-        def last_line() -> str:
-            line = self.workplace.kubectl("logs", self.pod).splitlines()[-1]
-            return line if line.startswith("{") else ""
+        Raises:
+            AssertionError: its time was over before, so that it did not see everything.
+        """
+        time.sleep(AFTERMATH)
+        assert self.last_line() == STARTED, "the client's time was over before it was told to end"
+        self.workplace.kubectl("exec", self.pod, "--", "python3", "-c", END)
 
-        said = json.loads(self.workplace.until("the client ends", last_line, self.seconds + 60))
+        def ended() -> str:
+            return line if (line := self.last_line()).startswith("{") else ""
+
+        said = json.loads(self.workplace.until("the client ends", ended))
         return Report(said["answers"], said["failed"], tuple(said["failures"]))
+
+    def last_line(self) -> str:
+        """Read the last line of its log; empty while there is none."""
+        pending = self.workplace.get("pod", self.pod)["status"]["phase"] == "Pending"
+        lines = [] if pending else self.workplace.kubectl("logs", self.pod).splitlines()
+        return lines[-1] if lines else ""
 
 
 def start(
@@ -47,12 +65,11 @@ def start(
     name: str,
     versions: Mapping[str, Model],
     *,
-    seconds: int,
     threads: int = 4,
     pause: float = 0.02,
     rows: int = 1,
 ) -> Load:
-    """Start asking the ModelDeployment ``name`` for the first rows of its models.
+    """Start asking the ModelDeployment ``name`` for the first rows of its models, until `report`.
 
     All ``versions`` take the same inputs; an answer that fits none of them is a failure.
     """
@@ -67,21 +84,16 @@ def start(
             version: model.expected["probabilities"][list(chosen)].ravel().tolist()
             for version, model in versions.items()
         },
-        "seconds": seconds,
+        "seconds": BOUND,
         "threads": threads,
         "pause": pause,
     }
     pod = f"client-{uuid4().hex[:6]}"
     env = [{"name": "PLAN", "value": json.dumps(plan)}]
     workplace.apply(a_pod(workplace, pod, ["python3", "-c", SCRIPT.read_text()], env=env))
-    load = Load(workplace, pod, seconds)
-    workplace.until("the client starts", lambda: "started" in _log(load))
+    load = Load(workplace, pod)
+    workplace.until("the client starts", lambda: load.last_line() == STARTED)
     return load
-
-
-def _log(load: Load) -> str:
-    pending = load.workplace.get("pod", load.pod)["status"]["phase"] == "Pending"
-    return "" if pending else load.workplace.kubectl("logs", load.pod)
 
 
 def _tensor(model: Model, rows: range) -> dict[str, Any]:

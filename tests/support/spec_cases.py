@@ -66,6 +66,14 @@ def canary(**changes: Any) -> Changes:
     return {"spec.rollout": {"strategy": "Canary", "canary": changes}}
 
 
+A_QUERY = {"name": "errors", "query": "up", "max": "1"}
+
+
+def asked(**changes: Any) -> Changes:
+    """Changes that have a canary ask Prometheus, without a bound but for one in ``changes``."""
+    return canary(queries=[{"name": "errors", "query": "up", **changes}])
+
+
 def shadow(**changes: Any) -> Changes:
     """Changes that make a shadow of new revisions, with ``changes`` in spec.rollout.shadow."""
     return {"spec.rollout": {"strategy": "Shadow", "shadow": changes}}
@@ -208,6 +216,9 @@ ACCEPTED: list[Changes] = [
     canary(),
     canary(steps=[{"weight": 1, "duration": "0s"}, {"weight": 1, "duration": "24h"}]),
     canary(minRequests=1, maxErrorRatio="0", maxP99="1s500ms"),
+    asked(max="0.02"),
+    asked(min="-1e-3", max="1", query="sum(rate(x{pod=~'$(revision)-.*',ns='$(namespace)'}[5m]))"),
+    canary(queries=[A_QUERY | {"name": f"q{n}"} for n in range(5)]),
     {"spec.rollout": {"strategy": "Canary", "canary": {}, "rollbackWindow": "1h"}},
     shadow(),
     shadow(percent=1, duration="24h", minRequests=1, minAgreement="1.0", rtol="1e-3", atol="0"),
@@ -782,6 +793,20 @@ REFUSED: list[tuple[Changes, str, str]] = [
     (canary(maxErrorRatio="1%"), f"{_CANARY}.maxErrorRatio", 'as in "0.01"'),
     (canary(maxP99="2m"), f"{_CANARY}.maxP99", "at most 1m"),
     (canary(maxP99="fast"), f"{_CANARY}.maxP99", "as in 50ms"),
+    (canary(queries=[A_QUERY] * 2), f"{_CANARY}.queries[1]", "Duplicate value"),
+    (
+        canary(queries=[A_QUERY | {"name": f"q{n}"} for n in range(6)]),
+        f"{_CANARY}.queries",
+        "at most 5 items",
+    ),
+    (asked(), f"{_CANARY}.queries[0]", "min, max or both must be set"),
+    (asked(min="2", max="1"), f"{_CANARY}.queries[0]", "min must not be greater than max"),
+    (asked(max="1%"), f"{_CANARY}.queries[0].max", "must be a number"),
+    (asked(min=".5", max="1"), f"{_CANARY}.queries[0].min", "must be a number"),
+    (asked(max="1", name="Error rate"), f"{_CANARY}.queries[0].name", "as in error-rate"),
+    (asked(max="1", query="x{pod='$(pod)'}"), f"{_CANARY}.queries[0].query", "can stand there"),
+    (asked(max="1", query=""), f"{_CANARY}.queries[0].query", "at least 1 chars"),
+    (canary(queries=[{"name": "a", "max": "1"}]), f"{_CANARY}.queries[0].query", "Required value"),
     (
         {_ROLLOUT: {"strategy": "Recreate", "rollbackWindow": "5m"}},
         _ROLLOUT,

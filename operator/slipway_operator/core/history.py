@@ -20,6 +20,7 @@ from typing import Any
 from slipway_operator.core import names
 from slipway_operator.core.observed import Observed
 from slipway_operator.core.plan import Plan
+from slipway_operator.core.reading import Reading
 from slipway_operator.core.rollout import SETTLED, Phase
 from slipway_operator.core.units import written
 
@@ -98,6 +99,15 @@ def _why(plan: Plan) -> dict[str, Any]:
     return {"reason": plan.fault.reason, "message": plan.fault.message[:MESSAGE_LIMIT]}
 
 
+def _readings(readings: Mapping[str, Reading]) -> dict[str, Any]:
+    said = [
+        {"name": name, "value": f"{reading.value:.6g}"}
+        for name, reading in readings.items()
+        if reading.value is not None
+    ]
+    return {"queries": said} if said else {}
+
+
 def _numbers(plan: Plan) -> dict[str, Any]:
     """Write what a trial was judged by."""
     mirror, share = plan.course.trial.mirror, plan.course.trial.share
@@ -106,5 +116,5 @@ def _numbers(plan: Plan) -> dict[str, Any]:
         found["shadow"] = mirror.copies.write()
     if share is not None and (of := share.answered) is not None:
         numbers = {"requests": of.answered, "refused": of.refused, "failed": of.failed}
-        found["canary"] = {"passedSteps": share.passed, **numbers}
+        found["canary"] = {"passedSteps": share.passed, **numbers, **_readings(share.readings)}
     return found

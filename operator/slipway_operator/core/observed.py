@@ -4,7 +4,7 @@ Reading the API's dicts into these values is done here; where the dicts come fro
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ from slipway_operator.core import names
 from slipway_operator.core.contract import Signature
 from slipway_operator.core.copies import Copies
 from slipway_operator.core.pods import Pod
+from slipway_operator.core.reading import Reading
 from slipway_operator.core.refusal import Refusal
 from slipway_operator.core.units import moment
 from slipway_operator.core.verdict import Outcome, Verdict
@@ -194,7 +195,8 @@ class Observed:
     not well: a healthy revision's are not read. ``present`` names the revisions that have pods,
     even if these are ending; None when nobody looked. ``release`` is the runtime image of the
     operator's release where the model is to run on that, else None. ``rollout`` is the one that
-    status has, ``past`` are those that it remembers, the latest first.
+    status has, ``past`` are those that it remembers, the latest first. ``readings`` are the answers
+    to a canary's queries, by name.
     """
 
     generation: int
@@ -209,6 +211,7 @@ class Observed:
     release: str | None = None
     rollout: Progress | None = None
     past: tuple[Mapping[str, Any], ...] = ()
+    readings: Mapping[str, Reading] = field(default_factory=dict)
 
     def revision(self, fingerprint: str | None) -> Revision | None:
         """Find a revision, if it is known."""

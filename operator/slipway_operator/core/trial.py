@@ -57,17 +57,40 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What Prometheus is asked in PromQL, and the bounds of its answer; None where there is none.
+
+    ``text`` may hold the ``PLACEHOLDERS``.
+    """
+
+    name: str
+    text: str
+    low: int | float | None
+    high: int | float | None
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any]) -> Self:
+        """Read an entry of ``queries``."""
+        low, high = (
+            units.number(f"{FIELD}.queries[].{key}", raw[key]) if key in raw else None
+            for key in ("min", "max")
+        )
+        return cls(name=raw["name"], text=raw["query"], low=low, high=high)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Canary:
     """Steps, and what all of them demand of the requests that the revision has answered.
 
     ``max_error_ratio`` is a share, from 0 to 1, of those that failed; ``max_p99`` is None where
-    nothing is asked of their time.
+    nothing is asked of their time. ``queries`` ask for what the requests do not tell.
     """
 
     steps: tuple[Step, ...]
     min_requests: int
     max_error_ratio: float
     max_p99: timedelta | None
+    queries: tuple[Query, ...] = ()
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Self:
@@ -81,4 +104,5 @@ class Canary:
             min_requests=raw["minRequests"],
             max_error_ratio=float(units.number(f"{FIELD}.maxErrorRatio", raw["maxErrorRatio"])),
             max_p99=units.duration(f"{FIELD}.maxP99", raw["maxP99"]) if "maxP99" in raw else None,
+            queries=tuple(Query.parse(query) for query in raw.get("queries", ())),
         )

@@ -24,5 +24,6 @@ def _share(share: Share) -> str:
         f"about {share.percent} % of the connections, by {share.pods} of {share.among} pods: "
         f"{step}, at most {share.weight} %"
     )
-    waits = "; it waits for more requests: see spec.rollout.canary.minRequests"
-    return text + (waits if share.short else "")
+    if share.short:
+        return f"{text}; it waits for more requests: see spec.rollout.canary.minRequests"
+    return f"{text}; it waits for {share.unread}" if share.unread else text

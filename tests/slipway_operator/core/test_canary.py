@@ -11,6 +11,7 @@ from slipway_operator.core.containers import Container
 from slipway_operator.core.copies import Copies
 from slipway_operator.core.observed import Observed, Progress
 from slipway_operator.core.pods import Pod
+from slipway_operator.core.reading import Reading
 from slipway_operator.core.requests import Baseline, Requests
 from slipway_operator.core.rollout import (
     Course,
@@ -21,6 +22,7 @@ from slipway_operator.core.rollout import (
     advance,
     moves,
     needed,
+    questions,
 )
 from slipway_operator.core.spec import Spec
 from support.builders import NOON, a_raw_spec, a_revision, a_spec, a_world, an_autoscaled_spec
@@ -134,6 +136,74 @@ def test_a_limit_between_two_bounds_is_rounded_up() -> None:
     counts = {"bounds": BOUNDS, "counts": [0, 1000, 0, 0]}
     within = {"requests": told(1000)["requests"] | {"durations": counts}}
     assert taken(under_way(a_pod(runtime=within)), spec).refusal is None
+
+
+RATE = {"name": "rate", "query": "rate{pod=~'$(revision)-.*'}", "min": "0.5", "max": "2"}
+LIKES = {"name": "likes", "query": "likes", "min": "3"}
+
+READ = [
+    # rate, time over, result
+    pytest.param(2.1, False, "stopped", id="too much"),
+    pytest.param(0.4, False, "stopped", id="too little"),
+    pytest.param(2.1, True, "stopped", id="too much at the end"),
+    pytest.param(2.0, True, "next step", id="as much as may be"),
+    pytest.param(0.5, True, "next step", id="as little as may be"),
+    pytest.param(1.0, False, "goes on", id="well, and not yet over"),
+    pytest.param(None, False, "goes on", id="no number yet"),
+    pytest.param(None, True, "waits", id="no number"),
+]
+
+
+@pytest.mark.parametrize(("value", "over", "result"), READ)
+def test_a_row_of_what_prometheus_says(value: float | None, over: bool, result: str) -> None:
+    pod = a_pod(runtime=told(100))
+    seen = under_way(pod, since=OVER if over else BEGUN)
+    readings = {"likes": Reading(3.0), "rate": Reading(value, "" if value else "it gives no data")}
+    found = taken(replace(seen, readings=readings), wish(canary={"queries": [LIKES, RATE]}))
+    happened = {
+        "stopped": found.refusal is not None and found.pods == 0,
+        "next step": found.passed == 1 and found.since is None,
+        "waits": found.unread == "query rate: it gives no data",
+        "goes on": found.since == BEGUN and found.refusal is None,
+    }
+    assert [name for name, so in happened.items() if so] == [result]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(2.5, "query rate gives 2.5, where at most 2 is"), (0.0, "gives 0, where at least 0.5 is")],
+)
+def test_a_query_that_stops_it_is_told_with_its_bound(value: float, words: str) -> None:
+    seen = replace(under_way(a_pod()), readings={"rate": Reading(value)})
+    found = taken(seen, wish(canary={"queries": [RATE]})).refusal
+    assert found is not None
+    assert (found.reason, words in found.message) == ("CanaryFailed", True)
+
+
+def test_what_prometheus_said_before_its_pods_were_there_stops_nothing() -> None:
+    seen = replace(under_way(since=None), readings={"rate": Reading(9.0)})
+    assert taken(seen, wish(canary={"queries": [RATE]})).refusal is None
+
+
+def test_a_query_that_nobody_has_asked_yet_is_no_pass() -> None:
+    seen = under_way(a_pod(runtime=told(100)), since=OVER)
+    found = taken(seen, wish(canary={"queries": [RATE]}))
+    assert (found.passed, found.unread) == (0, "query rate: it was not asked yet")
+
+
+def test_the_queries_of_a_canary_are_asked_about_its_own_revisions() -> None:
+    where = "$(namespace)/$(name): $(revision) or $(stable), $(revision)"
+    spec, owner = wish(canary={"queries": [RATE | {"query": where}, LIKES]}), ("risk", "fraud")
+    assert questions(spec, under_way(a_pod()), owner) == {
+        "rate": f"risk/fraud: fraud-{B} or fraud-old, fraud-{B}",
+        "likes": "likes",
+    }
+    assert questions(spec, replace(under_way(), rollout=None), owner) == {}, "it has not begun"
+    shadowed = Progress(B, "Shadow", BEGUN, None, None)
+    assert questions(spec, replace(under_way(), rollout=shadowed), owner) == {}
+    other = Progress("c0ffee00", "Canary", BEGUN, 0, BEGUN)
+    assert questions(spec, replace(under_way(), rollout=other), owner) == {}
+    assert questions(a_spec(), under_way(), owner) == {}, "nothing is asked for"
 
 
 def test_what_a_pod_answered_before_it_took_traffic_does_not_count() -> None:

@@ -1,7 +1,8 @@
 """Which revision serves, which one is on its way, and which of them have pods.
 
 ``good`` says what can be relied on, ``course`` is the state machine that moves on from there,
-``trial`` what comes before a revision takes all, in ``shadow`` and ``canary``, judged by ``gates``;
+``trial`` what comes before a revision takes all, in ``shadow`` and ``canary``, judged by ``gates``
+and ``queries``;
 ``moves`` says which pods take whose traffic meanwhile, and ``crew`` which there are.
 """
 
@@ -19,6 +20,7 @@ from slipway_operator.core.rollout.good import (
     wanted,
 )
 from slipway_operator.core.rollout.moves import Move, moves
+from slipway_operator.core.rollout.queries import questions
 from slipway_operator.core.rollout.shadow import Mirror
 from slipway_operator.core.rollout.trial import Trial, needed
 
@@ -42,6 +44,7 @@ __all__ = [
     "moves",
     "needed",
     "proven",
+    "questions",
     "usable",
     "wanted",
 ]

@@ -6,7 +6,7 @@ canary it gets ``N / (S + N)`` of them. What serves keeps all its pods.
 
 A step ends when its time is over and the canary has answered enough requests, all in all, and few
 enough of them badly; the last one is followed by the pods that are still missing. What it is judged
-by is all that it has answered as a canary.
+by is all that it has answered as a canary, and what Prometheus says to its ``queries``.
 
 =========  =========  ============  ============
 badly      time over  enough asked  result
@@ -21,8 +21,8 @@ else       no         any           goes on
 What is bad, and what is sure, is for ``gates`` to say.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
 from operator import add
@@ -30,8 +30,10 @@ from operator import add
 from slipway_operator.core import names
 from slipway_operator.core.observed import Observed, Revision
 from slipway_operator.core.pods import Pod
+from slipway_operator.core.reading import Reading
 from slipway_operator.core.refusal import Refusal
 from slipway_operator.core.requests import Baseline, Requests
+from slipway_operator.core.rollout import queries
 from slipway_operator.core.rollout.gates import FAILED, Gates
 from slipway_operator.core.rollout.good import running, to_be_tried
 from slipway_operator.core.spec import Spec
@@ -44,8 +46,9 @@ class Share:
 
     ``passed`` counts the steps behind it; ``due`` says that status knows it of all of them.
     ``pods`` of ``among`` endpoints are its own. ``since`` is when the step began, None while its
-    pods are on their way. ``answered`` is what it is judged by, once it is; ``short`` says that it
-    waits for more of it, ``refusal`` why it is stopped.
+    pods are on their way. ``answered`` and ``readings`` are what it is judged by, once it is;
+    ``short`` says that it waits for more of the first, ``unread`` which query has no answer,
+    ``refusal`` why it is stopped.
     """
 
     passed: int
@@ -56,7 +59,9 @@ class Share:
     due: bool = False
     since: datetime | None = None
     answered: Requests | None = None
+    readings: Mapping[str, Reading] = field(default_factory=dict)
     short: bool = False
+    unread: str = ""
     refusal: Refusal | None = None
 
     @property
@@ -95,8 +100,12 @@ def share(
     others = seen.pods_of(base.fingerprint) if base is not None else ()
     gates = Gates(canary, _answered(taken, spec.fingerprint), _answered(others, spec.fingerprint))
     since = progress.since or (seen.now if fit else None)
-    now = replace(now, since=since, answered=gates.answered)
-    refusal = _broken_down(taken, spec.fingerprint) or gates.judge(sure=True)
+    now = replace(now, since=since, answered=gates.answered, readings=seen.readings)
+    refusal = (
+        _broken_down(taken, spec.fingerprint)
+        or gates.judge(sure=True)
+        or (queries.judge(canary, seen.readings) if progress.since is not None else None)
+    )
     if refusal is not None:
         return replace(now, refusal=refusal, pods=0)
     late = now.since is not None and seen.now - now.since >= _step(canary, now.passed).duration
@@ -126,6 +135,8 @@ def _end(now: Share, gates: Gates) -> Share:
     """End a step whose time is over."""
     if gates.answered.answered < gates.canary.min_requests:
         return replace(now, short=True)
+    if unread := queries.unread(gates.canary, now.readings):
+        return replace(now, unread=unread)
     refusal = gates.judge(sure=False)
     if refusal is not None:
         return replace(now, refusal=refusal, pods=0)

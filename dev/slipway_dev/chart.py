@@ -21,6 +21,7 @@ NAMESPACES = ("slipway-system", "my-models")
 """What the overlays are for; the chart is for the release's."""
 VALUES = {
     "REPLICAS": "{{ .Values.replicas }}",
+    "PROMETHEUS-URL": "{{ .Values.prometheusUrl | quote }}",
     "slipway-operator:0.1.0": "{{ .Values.images.operator | quote }}",
     "slipway-runtime:0.1.0": "{{ .Values.images.runtime | quote }}",
 }
@@ -63,6 +64,9 @@ def _template(found: Object) -> str:
     """Write one object down, with the values of the chart in it."""
     if found["kind"] == "Deployment":
         found["spec"]["replicas"] = "REPLICAS"
+        [container] = found["spec"]["template"]["spec"]["containers"]
+        [url] = (entry for entry in container["env"] if entry["name"] == "SLIPWAY_PROMETHEUS_URL")
+        url["value"] = "PROMETHEUS-URL"
     text: str = yaml.safe_dump(found, sort_keys=False, width=110)
     if "{{" in text:
         raise ValueError(f"{found['kind']} holds what Helm would take for its own: {{{{")

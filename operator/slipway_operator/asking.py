@@ -32,7 +32,7 @@ async def _heard(pod: Pod, world: World, *, verification: bool) -> Pod:
     return replace(told, asked=True, report=await world.signals.verification(address))
 
 
-async def read(questions: Mapping[str, str], world: World) -> dict[str, Reading]:
+async def read(questions: Mapping[str, str], namespace: str, world: World) -> dict[str, Reading]:
     """Ask Prometheus all questions at once; return its answers under the same names."""
-    found = await asyncio.gather(*map(world.prometheus.read, questions.values()))
-    return dict(zip(questions, found, strict=True))
+    asked = (world.prometheus.read(question, namespace) for question in questions.values())
+    return dict(zip(questions, await asyncio.gather(*asked), strict=True))

@@ -60,7 +60,7 @@ async def observe(ref: Ref, model: Manifest, spec: Spec, world: World) -> Observ
     return replace(
         known,
         pods=pods,
-        readings=await read(questions(spec, known, ref), world),
+        readings=await read(questions(spec, known, ref), ref.namespace, world),
         present=_present(listed) if spec.rollout.strategy is Strategy.RECREATE else None,
         revisions=learned(known.revisions, pods),
     )

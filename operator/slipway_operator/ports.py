@@ -121,8 +121,8 @@ class Signals(Protocol):
 class Prometheus(Protocol):
     """What has been measured elsewhere."""
 
-    async def read(self, query: str) -> Reading:
-        """Ask for one number, in PromQL; whatever comes instead of it is said in the answer."""
+    async def read(self, query: str, namespace: str) -> Reading:
+        """Ask for one number, in PromQL, for a namespace; what comes instead is in the answer."""
         ...
 
 

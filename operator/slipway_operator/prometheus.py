@@ -16,20 +16,23 @@ NOWHERE = "this operator was given no Prometheus: set SLIPWAY_PROMETHEUS_URL"
 
 
 class PrometheusApi:
-    """Asks one Prometheus, or whatever else answers ``/api/v1/query``; ``url`` is None for none."""
+    """Asks one Prometheus, or whatever else answers ``/api/v1/query``; ``url`` is None for none.
+
+    The namespace goes along, so that a proxy in front of it can keep namespaces apart.
+    """
 
     def __init__(self, session: aiohttp.ClientSession, url: str | None) -> None:
         self._session = session
         self._url = url
 
-    async def read(self, query: str) -> Reading:
+    async def read(self, query: str, namespace: str) -> Reading:
         """Evaluate an instant query that gives one number."""
         if self._url is None:
             return Reading(None, NOWHERE)
         try:
             async with self._session.post(
                 f"{self._url}/api/v1/query",
-                data={"query": query},
+                data={"query": query, "namespace": namespace},
                 timeout=TIMEOUT,
                 allow_redirects=False,
             ) as response:

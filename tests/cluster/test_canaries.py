@@ -1,20 +1,23 @@
 """A share of the traffic first: more and more of it where all is well, none any more where not."""
 
+import shutil
 import signal
+from typing import Any
 
 import pytest
 
 from fixtures.broken import renamed_input
 from fixtures.trained import iris
-from support import load
+from support import load, prometheus
 from support.operators import Operators
 from support.workplace import Object, Workplace, a_model_deployment
 
 pytestmark = pytest.mark.cluster
 
 
-def wish(name: str, *steps: tuple[int, str]) -> Object:
-    canary = {"steps": [{"weight": w, "duration": d} for w, d in steps], "minRequests": 50}
+def wish(name: str, *steps: tuple[int, str], **more: Any) -> Object:
+    shares = [{"weight": weight, "duration": duration} for weight, duration in steps]
+    canary = {"steps": shares, "minRequests": 50, **more}
     return a_model_deployment(
         model={"uri": f"configMap://models/{name}.onnx"},
         replicas=2,
@@ -96,3 +99,40 @@ def test_a_canary_that_refuses_its_callers_loses_all_traffic_and_the_old_one_ser
     report = client.report()
     assert all("status 400" in failure for failure in report.failures)
     assert report.answers["1"] > 10 * report.failed
+
+
+def loads_within(seconds: str) -> list[Object]:
+    text = "max(slipway_model_load_seconds{pod=~'$(revision)-.*'})"
+    return [{"name": "load-time", "query": text, "max": seconds}]
+
+
+@pytest.mark.alone
+@pytest.mark.skipif(not shutil.which("apt-get"), reason="Prometheus comes as a Debian package")
+def test_a_canary_goes_on_or_back_as_a_prometheus_says(workplace: Workplace) -> None:
+    workplace.provide(iris(1), iris(2))
+    workplace.apply(wish("iris-v1", (34, "5s")))
+    url = prometheus.serve(workplace)
+    workplace.wait("iris")
+    client = load.start(workplace, "iris", {"1": iris(1), "2": iris(2)})
+    waits = wish("iris-v2", (34, "5s"), queries=loads_within("60"))
+    workplace.apply(waits)
+    workplace.until(
+        "it waits for a Prometheus",
+        lambda: "set SLIPWAY_PROMETHEUS_URL" in workplace.condition("iris", "Ready")["message"],
+    )
+    with Operators(workplace.cluster).told("SLIPWAY_PROMETHEUS_URL", url):
+        workplace.wait("iris")
+        second = workplace.status("iris")["stableRevision"]
+        (said,) = workplace.status("iris")["rollouts"][0]["canary"]["queries"]
+        assert said["name"] == "load-time"
+        assert 0 < float(said["value"]) < 60
+        workplace.apply(wish("iris-v1", (34, "1h"), queries=loads_within("0.00001")))
+        workplace.until(
+            "it is given up",
+            lambda: workplace.condition("iris", "Ready").get("reason") == "RolledBack",
+        )
+    message = workplace.condition("iris", "Stalled")["message"]
+    assert "CanaryFailed: query load-time gives 0." in message
+    assert workplace.status("iris")["stableRevision"] == second
+    report = client.report()
+    assert (report.failed, report.failures) == (0, ())

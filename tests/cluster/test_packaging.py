@@ -86,11 +86,20 @@ def test_helm_installs_for_a_namespace_what_kustomize_installs() -> None:
     assert found == by_name(kustomize("namespaced"))
 
 
-@pytest.mark.parametrize("values", ["scope=galaxy", "replicas=0", "image=typo"])
+@pytest.mark.parametrize(
+    "values", ["scope=galaxy", "replicas=0", "image=typo", "prometheusUrl=x:1"]
+)
 def test_helm_refuses_values_that_mean_nothing(values: str) -> None:
     with pytest.raises(subprocess.CalledProcessError) as refusal:
         rendered("my-models", values)
     assert values.partition("=")[0] in refusal.value.stderr
+
+
+def test_helm_names_the_prometheus_that_it_is_given() -> None:
+    url = "http://prometheus.monitoring:9090"
+    deployment = rendered("my-models", f"prometheusUrl={url}")["Deployment", "slipway-operator"]
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    assert {"name": "SLIPWAY_PROMETHEUS_URL", "value": url} in container["env"]
 
 
 def images(cluster: Cluster) -> tuple[str, str]:

@@ -17,7 +17,7 @@ async def ask(folder: Path, body: bytes, status: int = 200, url: str | None = "h
     """Ask a Prometheus that gives this answer to the one query ``up``."""
 
     async def answer(request: web.Request) -> web.Response:
-        assert dict(await request.post()) == {"query": "up"}
+        assert dict(await request.post()) == {"query": "up", "namespace": "risk"}
         return web.Response(body=body, status=status, headers={"Location": "/elsewhere"})
 
     app = web.Application()
@@ -27,7 +27,7 @@ async def ask(folder: Path, body: bytes, status: int = 200, url: str | None = "h
     await web.UnixSite(runner, str(folder / "prometheus")).start()
     connector = aiohttp.UnixConnector(str(folder / "prometheus"))
     async with aiohttp.ClientSession(connector=connector) as session:
-        found = await PrometheusApi(session, url).read("up")
+        found = await PrometheusApi(session, url).read("up", "risk")
     await runner.cleanup()
     return found
 
@@ -53,7 +53,9 @@ def series(*values: str) -> bytes:
         (said("scalar", [1, "7"]), 7.0),
     ],
 )
-async def test_one_number_is_read(tmp_path: Path, body: bytes, value: float) -> None:
+async def test_one_number_is_read_for_the_namespace_of_the_object(
+    tmp_path: Path, body: bytes, value: float
+) -> None:
     assert await ask(tmp_path, body) == Reading(value)
 
 
@@ -99,5 +101,5 @@ async def test_without_a_prometheus_nobody_is_asked(tmp_path: Path) -> None:
 async def test_one_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     connector = aiohttp.UnixConnector(str(tmp_path / "nobody"))
     async with aiohttp.ClientSession(connector=connector) as session:
-        found = await PrometheusApi(session, "http://x").read("up")
+        found = await PrometheusApi(session, "http://x").read("up", "risk")
     assert found == Reading(None, "Prometheus was not reached: UnixClientConnectorError")

@@ -2,15 +2,18 @@
 
 It is a script of the standard library for the runtime's image, started by `support.load`. Each
 thread asks over a connection that it keeps for 20 requests, as pools do, and then opens a new one.
-It never tries again: what fails is counted. SIGTERM ends it before its time.
+It never tries again: what fails is counted. It begins once the Service, which may be new to its
+node, lets it through. SIGTERM ends it before its time.
 """
 
 import http.client
 import json
 import os
 import signal
+import socket
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 PLAN: dict[str, Any] = json.loads(os.environ.get("PLAN", "{}"))
@@ -23,6 +26,7 @@ class Tally:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._begun = time.monotonic()
         self.answers: dict[str, int] = {}
         self.failures: list[str] = []
 
@@ -33,8 +37,9 @@ class Tally:
 
     def failure(self, what: str) -> None:
         """Note a request that got no right answer."""
+        when = time.monotonic() - self._begun
         with self._lock:
-            self.failures.append(what)
+            self.failures.append(f"at {when:.3f} s, {what}")
 
 
 def judge(status: int, body: bytes) -> str:
@@ -76,8 +81,18 @@ def work(tally: Tally, enough: threading.Event) -> None:
         time.sleep(PLAN["pause"])
 
 
+def get_through() -> None:
+    """Wait until a connection is taken."""
+    end = time.monotonic() + PLAN["seconds"]
+    while time.monotonic() < end:
+        with suppress(OSError), socket.create_connection((PLAN["host"], 80), timeout=15):
+            return
+        time.sleep(0.1)
+
+
 def main() -> None:
     """Run the plan and print the tally as one line of JSON."""
+    get_through()
     tally, enough = Tally(), threading.Event()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     print("started", flush=True)

@@ -165,7 +165,8 @@ class FakePrometheus:
     said: dict[str, Reading] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
-    async def read(self, query: str) -> Reading:
+    async def read(self, query: str, namespace: str) -> Reading:
+        assert namespace == "risk"
         self.asked.append(query)
         return self.said.get(query, Reading(None, "it gives no data"))
 

@@ -125,6 +125,19 @@ class Operators:
             self.cluster.run("apply", "--server-side", "--kustomize", mine)
             self.kubectl("rollout", "status", DEPLOYMENT, "--timeout=120s")
 
+    @contextmanager
+    def told(self, name: str, value: str) -> Iterator[None]:
+        """Have another value in their environment for a while, which is empty by default."""
+        try:
+            self._tell(name, value)
+            yield
+        finally:
+            self._tell(name, "")
+
+    def _tell(self, name: str, value: str) -> None:
+        self.kubectl("set", "env", DEPLOYMENT, f"{name}={value}")
+        self.kubectl("rollout", "status", DEPLOYMENT, "--timeout=120s")
+
     def metric(self, pod: str, line: str, label: str = "") -> float:
         """Sum up the metrics of one of them that begin so and have a label; 0 while none does."""
         path = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}:8080/proxy/metrics"

@@ -124,9 +124,8 @@ class KubeCluster:
 
     async def move(self, ref: Ref, move: Move) -> None:
         """Label a pod; one that is gone needs none."""
-        labels = {names.TRACK_LABEL: move.track}
         notes = {names.BASELINE_ANNOTATION: move.baseline}
-        body = {"metadata": {"labels": labels, "annotations": notes}}
+        body = {"metadata": {"labels": {move.label: move.value}, "annotations": notes}}
         url = f"{collection(POD, ref.namespace)}/{move.pod}"
         query = {"fieldManager": names.FIELD_MANAGER}
         try:

@@ -41,11 +41,13 @@ async def observe(ref: Ref, model: Manifest, spec: Spec, world: World) -> Observ
     children = owned(model, world.cluster.children(ref))
     services = (s for s in _of(children, SERVICE) if s["metadata"]["name"] == ref.name)
     service = next(services, None)
+    selector = service["spec"].get("selector", {}) if service else {}
     scaler = next(_of(children, SCALER), None) if isinstance(spec.scale, Autoscaled) else None
     known = Observed(
         generation=model["metadata"]["generation"],
         now=world.clock(),
-        track=service["spec"].get("selector", {}).get(names.TRACK_LABEL) if service else None,
+        track=selector.get(names.TRACK_LABEL, selector.get(names.POOL_LABEL)),
+        pooled=names.POOL_LABEL in selector,
         good=names.fingerprint(status["stableRevision"]) if "stableRevision" in status else None,
         revisions=_with_latest(_revisions(children, status), ref.name, spec, world.release_image),
         scaler=Scaler.read(scaler) if scaler else None,
@@ -148,12 +150,14 @@ def _with_latest(
 async def _list(
     ref: Ref, known: Observed, spec: Spec, whom: Inquiry, world: World
 ) -> Sequence[Manifest]:
-    """List the pods that matter, the eldest first; all of them where no two may be at a time."""
-    alone = spec.rollout.strategy is Strategy.RECREATE
+    """List the pods that matter, the eldest first; all of them where they make room for others."""
+    moving = known.pooled or known.good != spec.fingerprint
+    rolling = spec.rollout.strategy is Strategy.ROLLING_UPDATE and moving
+    every = known.pooled or rolling or spec.rollout.strategy is Strategy.RECREATE
     wanted = [
         r.fingerprint
         for r in known.revisions
-        if alone or _unwell(r, spec.fingerprint) or r.fingerprint in whom.one | whom.all
+        if every or _unwell(r, spec.fingerprint) or r.fingerprint in whom.one | whom.all
     ]
     return sorted(await world.cluster.pods(ref, wanted), key=_born) if wanted else ()
 

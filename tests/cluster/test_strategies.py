@@ -94,3 +94,45 @@ def test_with_recreate_a_broken_revision_gives_way_to_the_one_that_served(
         r for r in workplace.get("mdeploy", "iris")["status"]["revisions"] if r["name"] == latest
     )
     assert entry["refusal"]["reason"] == "ModelInvalid"
+
+
+def test_pods_are_replaced_bit_by_bit_there_and_back_without_a_failed_request(
+    workplace: Workplace,
+) -> None:
+    def rolling(name: str, **more: object) -> Object:
+        found = wish(name, strategy="RollingUpdate", rollingUpdate={"maxSurge": 1}, **more)
+        found["spec"]["replicas"] = 3
+        return found
+
+    workplace.provide(iris(1), iris(2))
+    workplace.apply(rolling("iris-v1"))
+    workplace.wait("iris")
+    first = stable(workplace)
+    client = load.start(workplace, "iris", {"1": iris(1), "2": iris(2)})
+
+    def updated() -> int:
+        rollout = workplace.status("iris").get("rollout", {})
+        assert sum(d["spec"]["replicas"] for d in workplace.find("deployment")) <= 4
+        return int(rollout.get("rollingUpdate", {}).get("updatedReplicas", 0))
+
+    workplace.apply(rolling("iris-v2"))
+    workplace.until("some pods are replaced", lambda: updated() >= 1)
+    second = workplace.status("iris")["latestRevision"]
+    assert workplace.condition("iris", "Available")["status"] == "True"
+    workplace.apply(rolling("iris-v2", abort=second))
+    workplace.until(
+        "the first has all its pods again",
+        lambda: (
+            workplace.condition("iris", "Ready")["reason"] == "RolledBack"
+            and workplace.status("iris")["rollout"]["phase"] == "RolledBack"
+        ),
+    )
+    assert workplace.get("deployment", first)["spec"]["replicas"] == 3
+    workplace.apply(rolling("iris-v2"))
+    workplace.until("all are replaced", lambda: updated() == 0 and stable(workplace) == second, 120)
+    workplace.wait("iris")
+    assert workplace.get("deployment", second)["spec"]["replicas"] == 3
+    assert workplace.get("deployment", first)["spec"]["replicas"] == 0
+    report = client.report()
+    assert (report.failed, report.failures) == (0, ())
+    assert min(report.answers["1"], report.answers["2"]) > 100

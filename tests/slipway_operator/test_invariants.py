@@ -1,6 +1,7 @@
 """Whatever users, kubelets and crashes do, in whatever order: what serves goes on serving."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from slipway_operator.core.manifest import Manifest
+from slipway_operator.core.rollout import Move
 from slipway_operator.core.spec import Spec
 from slipway_operator.ports import Ref
 from slipway_operator.reconcile import reconcile
@@ -18,17 +20,48 @@ from support.builders import AUTOSCALING, NOON, a_model
 from support.fakes import RELEASE_IMAGE, DiedError, FakeCluster, FakeTurns, a_fake_world
 
 REF = Ref("risk", "fraud")
-REST = 8
+REST = 20
 """More passes than any change should need."""
 
 
 class Scaling(FakeCluster):
-    """Its Deployments get a new generation with each count, as in life."""
+    """Its Deployments have pods, and get a new generation with each count, as in life."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.labels: dict[str, dict[str, str]] = {}
 
     async def set_replicas(self, deployment: Manifest, replicas: int) -> None:
         await super().set_replicas(deployment, replicas)
         name = deployment["metadata"]["name"]
         self.get("Deployment", name)["metadata"]["generation"] += 1
+
+    def running(self) -> dict[str, dict[str, str]]:
+        """Find the labels of the ready pods, by name; those that are gone lose what they had."""
+        found = {}
+        for name in sorted(self.names("Deployment")):
+            deployment, track = self.get("Deployment", name), name.rpartition("-")[2]
+            ready = deployment.get("status", {}).get("readyReplicas", 0)
+            for number in range(min(ready, deployment["spec"]["replicas"])):
+                own = {"slipway.dev/revision": track, "slipway.dev/track": track}
+                pod = f"{name}-{number}"
+                found[pod] = own | self.labels.get(pod, {})
+        self.labels = {pod: labels for pod, labels in self.labels.items() if pod in found}
+        return found
+
+    async def pods(self, ref: Ref, fingerprints: Sequence[str]) -> Sequence[Manifest]:
+        return [
+            {"metadata": {"name": pod, "labels": labels}, "status": {"conditions": [READY]}}
+            for pod, labels in self.running().items()
+        ]
+
+    async def move(self, ref: Ref, move: Move) -> None:
+        self._write(f"move {move.pod} to {move.value}")
+        self.labels.setdefault(move.pod, {})[move.label] = move.value
+
+
+READY = {"type": "Ready", "status": "True"}
+ROLLING = {"strategy": "RollingUpdate", "rollbackWindow": "0s", "rollingUpdate": {"maxSurge": 1}}
 
 
 class Life(RuleBasedStateMachine):
@@ -61,6 +94,10 @@ class Life(RuleBasedStateMachine):
     @rule(paused=st.booleans(), window=st.sampled_from(["0s", "1h"]))
     def the_user_holds_rollouts_or_keeps_a_way_back(self, paused: bool, window: str) -> None:
         self.change(rollout=self.rollout() | {"paused": paused, "rollbackWindow": window})
+
+    @rule(rolling=st.booleans())
+    def the_user_chooses_a_strategy(self, rolling: bool) -> None:
+        self.change(rollout=self.rollout() | (ROLLING if rolling else {"strategy": "BlueGreen"}))
 
     @rule()
     def the_user_aborts_what_is_latest(self) -> None:
@@ -117,8 +154,8 @@ class Life(RuleBasedStateMachine):
     @rule()
     def everything_comes_to_rest(self) -> None:
         self.change(suspend=False)
-        self.now += timedelta(hours=2)
         for _ in range(REST):
+            self.now += timedelta(minutes=15)
             self.one_pass()
             self.scale_by_hpa(AUTOSCALING["minReplicas"])
             self.cluster.make_all_ready()
@@ -138,12 +175,12 @@ class Life(RuleBasedStateMachine):
         service = self.cluster.objects.get(("Service", "fraud"))
         if service is None:
             return
-        track = service["spec"]["selector"]["slipway.dev/track"]
-        deployment = self.cluster.objects.get(("Deployment", f"fraud-{track}"), {})
-        ready = deployment.get("status", {}).get("readyReplicas", 0)
-        serving = min(ready, deployment.get("spec", {}).get("replicas", 0))
-        assert serving > 0 or not self.served
-        self.served = serving > 0
+        wanted = dict(service["spec"]["selector"])
+        del wanted["slipway.dev/model"]
+        pods = self.cluster.running().values()
+        serving = any(wanted.items() <= labels.items() for labels in pods)
+        assert serving or not self.served
+        self.served = serving
 
     def is_free(self) -> bool:
         """Say whether nothing keeps the latest revision from serving."""

@@ -98,9 +98,9 @@ class FakeCluster:
         self.objects[key(deployment)]["spec"]["replicas"] = replicas
 
     async def move(self, ref: Ref, move: Move) -> None:
-        self._write(f"move {move.pod} to {move.track}")
+        self._write(f"move {move.pod} to {move.value}")
         metadata = next(p for p in self.pod_list if p["metadata"]["name"] == move.pod)["metadata"]
-        metadata["labels"]["slipway.dev/track"] = move.track
+        metadata["labels"][move.label] = move.value
         metadata["annotations"] = {"slipway.dev/canary-baseline": move.baseline or ""}
 
     async def delete(self, child: Manifest) -> None:

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from slipway_dev.packages import unpacked
 from slipway_dev.state import cache_folder
 from support.pods import a_pod, send
-from support.workplace import Object, Workplace
+from support.workplace import Workplace
 
 NAME = "prometheus"
 RUN = """
@@ -26,25 +26,19 @@ CONFIG = """
 global: {scrape_interval: 1s}
 scrape_configs:
   - job_name: models
-    kubernetes_sd_configs:
-      - role: pod
-        namespaces: {own_namespace: true}
-    relabel_configs:
-      - {source_labels: [__meta_kubernetes_pod_label_slipway_dev_model], regex: .+, action: keep}
-      - source_labels: [__meta_kubernetes_pod_ip]
-        target_label: __address__
-        replacement: $1:8082
-      - {source_labels: [__meta_kubernetes_pod_name], target_label: pod}
+    dns_sd_configs:
+      - {names: [pods], type: A, port: 8082, refresh_interval: 2s}
 """
 
 
-def serve(workplace: Workplace) -> str:
-    """Start one, and return its URL inside the cluster once it answers."""
-    workplace.apply_all(_rights(workplace))
+def serve(workplace: Workplace, model: str) -> str:
+    """Start one that scrapes a model's pods, and return its URL inside the cluster."""
+    selector = {"slipway.dev/model": model}
+    spec = {"clusterIP": "None", "selector": selector, "publishNotReadyAddresses": True}
+    headless = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "pods"}, "spec": spec}
+    workplace.apply(headless)
     env = [{"name": "CONFIG", "value": CONFIG}]
-    pod = a_pod(workplace, NAME, ["python3", "-c", RUN], env=env)
-    pod["spec"] |= {"serviceAccountName": NAME, "automountServiceAccountToken": True}
-    workplace.apply(pod)
+    workplace.apply(a_pod(workplace, NAME, ["python3", "-c", RUN], env=env))
     workplace.kubectl("expose", "pod", NAME, "--port=9090")
     workplace.kubectl("wait", "--for=condition=Ready", f"pod/{NAME}", "--timeout=60s")
     program = unpacked("prometheus", cache_folder()) / "usr" / "bin" / "prometheus"
@@ -53,28 +47,11 @@ def serve(workplace: Workplace) -> str:
         packed.write_bytes(gzip.compress(program.read_bytes(), compresslevel=1))
         send(workplace, NAME, packed, "/tmp/prometheus.gz")  # noqa: S108 - in the pod
     workplace.kubectl("exec", NAME, "--", "python3", "-c", "open('/tmp/here', 'w')")
-    workplace.until(
-        "Prometheus is ready",
-        lambda: "ready to receive web requests" in workplace.kubectl("logs", NAME),
-    )
+
+    def ended() -> str:
+        log = workplace.kubectl("logs", NAME)
+        return log if "ready to receive" in log or "err=" in log else ""
+
+    log = workplace.until("Prometheus is ready, or has given up", ended)
+    assert "ready to receive" in log, log
     return f"http://{NAME}.{workplace.namespace}.svc:9090"
-
-
-def _rights(workplace: Workplace) -> list[Object]:
-    """Let it list the pods of its namespace."""
-    here: Object = {"metadata": {"name": NAME}}
-    rbac = "rbac.authorization.k8s.io"
-    rule = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}
-    account = {"kind": "ServiceAccount", "name": NAME, "namespace": workplace.namespace}
-    role = {"apiGroup": rbac, "kind": "Role", "name": NAME}
-    return [
-        {"apiVersion": "v1", "kind": "ServiceAccount", **here},
-        {"apiVersion": f"{rbac}/v1", "kind": "Role", **here, "rules": [rule]},
-        {
-            "apiVersion": f"{rbac}/v1",
-            "kind": "RoleBinding",
-            **here,
-            "roleRef": role,
-            "subjects": [account],
-        },
-    ]

@@ -74,6 +74,13 @@ def asked(**changes: Any) -> Changes:
     return canary(queries=[{"name": "errors", "query": "up", **changes}])
 
 
+def rolling(surge: int | str) -> Changes:
+    """Changes that have pods replaced bit by bit."""
+    return {
+        "spec.rollout": {"strategy": "RollingUpdate", "rollingUpdate": {"maxSurge": surge}},
+    }
+
+
 def shadow(**changes: Any) -> Changes:
     """Changes that make a shadow of new revisions, with ``changes`` in spec.rollout.shadow."""
     return {"spec.rollout": {"strategy": "Shadow", "shadow": changes}}
@@ -220,6 +227,11 @@ ACCEPTED: list[Changes] = [
     asked(min="-1e-3", max="1", query="sum(rate(x{pod=~'$(revision)-.*',ns='$(namespace)'}[5m]))"),
     canary(queries=[A_QUERY | {"name": f"q{n}"} for n in range(5)]),
     {"spec.rollout": {"strategy": "Canary", "canary": {}, "rollbackWindow": "1h"}},
+    {"spec.rollout": {"strategy": "RollingUpdate"}},
+    rolling(1),
+    rolling(1000),
+    rolling("1%"),
+    rolling("100%"),
     shadow(),
     shadow(percent=1, duration="24h", minRequests=1, minAgreement="1.0", rtol="1e-3", atol="0"),
     {"spec.rollout": {"strategy": "Shadow", "shadow": {}, "canary": {}}},
@@ -812,6 +824,17 @@ REFUSED: list[tuple[Changes, str, str]] = [
         _ROLLOUT,
         "rollbackWindow needs another strategy than Recreate",
     ),
+    (
+        {_ROLLOUT: {"strategy": "RollingUpdate", "rollbackWindow": "5m"}},
+        _ROLLOUT,
+        "rollbackWindow needs another strategy than Recreate and RollingUpdate",
+    ),
+    ({_ROLLOUT: {"rollingUpdate": {}}}, _ROLLOUT, "rollingUpdate needs strategy RollingUpdate"),
+    (rolling(0), f"{_ROLLOUT}.rollingUpdate.maxSurge", "must be a number of pods from 1"),
+    (rolling(1001), f"{_ROLLOUT}.rollingUpdate.maxSurge", "must be a number of pods from 1"),
+    (rolling("0%"), f"{_ROLLOUT}.rollingUpdate.maxSurge", "as in 25%"),
+    (rolling("101%"), f"{_ROLLOUT}.rollingUpdate.maxSurge", "as in 25%"),
+    (rolling("2"), f"{_ROLLOUT}.rollingUpdate.maxSurge", "as in 25%"),
     ({f"{_ROLLOUT}.rollbackWindow": "25h"}, f"{_ROLLOUT}.rollbackWindow", "at most 24h"),
     ({f"{_ROLLOUT}.rollbackWindow": "5 min"}, f"{_ROLLOUT}.rollbackWindow", "as in 30m"),
     ({f"{_ROLLOUT}.paused": "yes"}, f"{_ROLLOUT}.paused", "must be of type boolean"),

@@ -60,8 +60,7 @@ def available(seen: Observed, plan: Plan) -> Condition:
     """Say whether requests are answered now."""
     if plan.unreachable is not None:
         return Condition("Available", "False", plan.unreachable.reason, sentence(plan.unreachable))
-    serving = seen.revision(plan.traffic.track)
-    count = serving.ready if serving else 0
+    count = sum(r.ready for r in seen.revisions if r.fingerprint in plan.course.serving)
     if count > 0:
         text = f"{_pods(count)} of {_track(plan)} ready"
         return Condition("Available", "True", "Serving", text)
@@ -101,8 +100,8 @@ def _waits(seen: Observed, plan: Plan) -> tuple[str, str]:
             return "Verifying", plan.standing.message
         case Phase.PAUSED:
             return "Paused", f"{who} waits until spec.rollout.paused is false, or promote names it"
-        case Phase.SHADOW | Phase.CANARY:
-            return plan.phase.value, f"{who} {tried.told(plan.course.trial)}"
+        case Phase.SHADOW | Phase.CANARY | Phase.ROLLING:
+            return plan.phase.value, f"{who} {tried.told(plan.course)}"
         case Phase.STOPPING:
             return "Recreating", f"revision {plan.course.aim} starts when all other pods have ended"
         case Phase.ROLLING_BACK:
@@ -207,7 +206,7 @@ SUSPENDED = "spec.suspend is true: the operator changes nothing"
 WOULD_CHANGE = frozenset(
     {
         *("Serving", "RollingOut", "ReplicasUnready", "Waiting"),
-        *("Verifying", "Paused", "Shadow", "Canary", "Recreating", "RollingBack"),
+        *("Verifying", "Paused", "Shadow", "Canary", "Rolling", "Recreating", "RollingBack"),
     }
 )
 
@@ -236,4 +235,5 @@ def _pods(count: int) -> str:
 
 
 def _track(plan: Plan) -> str:
-    return f"revision {plan.traffic.track}"
+    many = len(plan.course.serving) > 1
+    return f"revision{'s' if many else ''} {' and '.join(sorted(plan.course.serving))}"

@@ -71,7 +71,8 @@ def suspended(plan: Plan, seen: Observed) -> Plan:
 
 
 def _unmoved(plan: Plan, seen: Observed) -> Course:
-    stays = Traffic(track=seen.track or plan.traffic.track, good=rollout.last_good(seen))
+    good, track = rollout.last_good(seen), seen.track or plan.traffic.track
+    stays = Traffic(track=track, good=good, pooled=seen.pooled)
     return replace(plan.course, traffic=stays)
 
 
@@ -102,9 +103,9 @@ def _stopped(course: Course) -> Fault | None:
 def _lasting(plan: Plan, seen: Observed) -> Fault | None:
     """Find why the latest revision must be given up for good, where nothing else will remember it.
 
-    With Recreate nobody is served until it is, and what it failed of goes with its pods, as what a
-    trial has counted does. A revision that has served and whose pods all answer wrongly now gives
-    way to the one before it.
+    With Recreate nobody is served until it is, and with RollingUpdate it serves some callers; what
+    it failed of goes with its pods, as what a trial has counted does. A revision that has served
+    and whose pods all answer wrongly now gives way to the one before it.
     """
     if plan.refusal is not None:
         return None
@@ -113,7 +114,8 @@ def _lasting(plan: Plan, seen: Observed) -> Fault | None:
     if rollout.betrayed(seen, plan.latest) is not None:
         return plan.fault
     instead = plan.traffic.good not in {None, plan.latest}
-    if plan.strategy is not Strategy.RECREATE or not instead:
+    late = plan.strategy is Strategy.RECREATE or plan.phase is Phase.ROLLING
+    if not late or not instead:
         return None
     overdue = _overdue(seen, plan.latest)
     if plan.fault is not None and (plan.fault.final or overdue):
@@ -152,7 +154,7 @@ def _routine(plan: Plan, seen: Observed) -> timedelta | None:
     return STALLED if calm and plan.phase not in MOVING else ROLLING
 
 
-MOVING = frozenset({Phase.STOPPING, Phase.ROLLING_BACK})
+MOVING = frozenset({Phase.STOPPING, Phase.ROLLING, Phase.ROLLING_BACK})
 """Phases in which the next step waits for pods, whatever is wrong with the latest revision."""
 
 

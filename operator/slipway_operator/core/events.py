@@ -33,7 +33,7 @@ def events(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Event]:
         was = f" of {old['stableRevision']}" if "stableRevision" in old else ""
         yield Event("Promoted", f"Revision {stable} takes the traffic{was}")
     now = _condition(new, "Ready")
-    if now.get("reason") in {"Shadow", "Canary"} and _stage(new) != _stage(old):
+    if now.get("reason") in {"Shadow", "Canary", "Rolling"} and _stage(new) != _stage(old):
         yield Event(now["reason"], now["message"])
     yield from _unavailable(_condition(old, "Available"), _condition(new, "Available"))
     yield from _verified(_condition(old, "Verified"), _condition(new, "Verified"))
@@ -45,7 +45,7 @@ USUAL = {
     "Ready": frozenset(
         {
             *("Pending", "RollingOut", "ReplicasUnready", "Serving"),
-            *("Verifying", "Paused", "Shadow", "Canary", "Recreating", "Suspended"),
+            *("Verifying", "Paused", "Shadow", "Canary", "Rolling", "Recreating", "Suspended"),
         }
     ),
     "ScalingActive": frozenset({"Pending", "ValidMetricFound", "ScalingDisabled"}),
@@ -58,9 +58,10 @@ def _suspended(status: Mapping[str, Any]) -> bool:
 
 
 def _stage(status: Mapping[str, Any]) -> Any:
-    """Tell whose trial is under way, and how far it is."""
+    """Tell who serves beside another one or is tried, and how far that is."""
     rollout = status.get("rollout", {})
-    return rollout.get("revision"), rollout.get("canary", {}).get("passedSteps")
+    passed = rollout.get("canary", {}).get("passedSteps")
+    return rollout.get("revision"), passed, "rollingUpdate" in rollout
 
 
 def _unavailable(was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Event]:

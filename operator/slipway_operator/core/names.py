@@ -16,6 +16,8 @@ REPLICAS_MANAGER = "slipway-operator-replicas"
 MODEL_LABEL = f"{GROUP}/model"
 REVISION_LABEL = f"{GROUP}/revision"
 TRACK_LABEL = f"{GROUP}/track"
+POOL_LABEL = f"{GROUP}/pool"
+"""On pods while one revision replaces another bit by bit: the Service selects by it meanwhile."""
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 NAME_LABEL = "app.kubernetes.io/name"
 MANAGED_BY = "slipway"
@@ -60,6 +62,11 @@ def labels(model: str) -> dict[str, str]:
 def serving(model: str, fingerprint: str) -> dict[str, str]:
     """Build the labels that select the pods which take a revision's traffic."""
     return {MODEL_LABEL: model, TRACK_LABEL: fingerprint}
+
+
+def pooled(model: str, pool: str) -> dict[str, str]:
+    """Build the labels that select the pods of all revisions which serve together."""
+    return {MODEL_LABEL: model, POOL_LABEL: pool}
 
 
 def service_url(namespace: str, name: str) -> str:

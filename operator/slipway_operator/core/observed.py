@@ -155,6 +155,7 @@ class Progress:
     """Where the rollout of a revision is, as status holds it, and since when it goes on.
 
     Of a canary, ``passed`` is how many steps are behind it, ``since`` when the present one began.
+    ``replicas`` is how many pods serve while one revision replaces another bit by bit.
     """
 
     fingerprint: str
@@ -163,6 +164,7 @@ class Progress:
     passed: int | None = None
     since: datetime | None = None
     shadow: Shadowed | None = None
+    replicas: int | None = None
 
     @property
     def tried(self) -> bool:
@@ -183,6 +185,7 @@ class Progress:
             passed=canary.get("passedSteps"),
             since=moment(canary, "startedTime"),
             shadow=Shadowed.read(held.get("shadow")),
+            replicas=held.get("rollingUpdate", {}).get("replicas"),
         )
 
 
@@ -190,8 +193,9 @@ class Progress:
 class Observed:
     """Everything about one model.
 
-    ``track`` is the revision that the Service selects now, ``good`` the one that status holds as
-    the last known good; each is a fingerprint, or None. ``pods`` are those of revisions that are
+    ``track`` is the revision that the Service selects now, ``pooled`` whether by the label that it
+    shares with others, ``good`` the one that status holds as the last known good; each is a
+    fingerprint, or None. ``pods`` are those of revisions that are
     not well: a healthy revision's are not read. ``present`` names the revisions that have pods,
     even if these are ending; None when nobody looked. ``release`` is the runtime image of the
     operator's release where the model is to run on that, else None. ``rollout`` is the one that
@@ -202,6 +206,7 @@ class Observed:
     generation: int
     now: datetime
     track: str | None = None
+    pooled: bool = False
     good: str | None = None
     revisions: tuple[Revision, ...] = ()
     pods: tuple[Pod, ...] = ()

@@ -58,6 +58,7 @@ class Pod:
     fingerprint: str
     uid: str = ""
     track: str = ""
+    pool: str = ""
     baseline: str = ""
     node: str | None = None
     address: str | None = None
@@ -89,6 +90,7 @@ class Pod:
             uid=metadata.get("uid", ""),
             fingerprint=fingerprint,
             track=metadata["labels"].get(names.TRACK_LABEL, fingerprint),
+            pool=metadata["labels"].get(names.POOL_LABEL, ""),
             baseline=metadata.get("annotations", {}).get(names.BASELINE_ANNOTATION, ""),
             node=spec.get("nodeName"),
             address=status.get("podIP"),

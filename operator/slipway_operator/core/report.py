@@ -25,15 +25,15 @@ Status = dict[str, Any]
 def report(owner: tuple[str, str], seen: Observed, plan: Plan, now: datetime) -> Status:
     """Build the whole status; ``owner`` is the object's namespace and name."""
     namespace, name = owner
-    serving = seen.revision(plan.traffic.track)
-    shown = serving or seen.revision(plan.latest)
-    workload = serving.workload if serving else None
-    labels = names.serving(name, plan.traffic.track)
+    shown = seen.revision(plan.traffic.track) or seen.revision(plan.latest)
+    serving = (r.workload for r in seen.revisions if r.fingerprint in plan.course.serving)
+    workloads = [workload for workload in serving if workload is not None]
+    labels = plan.traffic.selector(name)
     status: Status = {
         "observedGeneration": seen.generation,
         "url": names.model_url(namespace, name, _model_name(shown)) if shown else "",
-        "replicas": workload.replicas if workload else 0,
-        "readyReplicas": workload.ready if workload else 0,
+        "replicas": sum(workload.replicas for workload in workloads),
+        "readyReplicas": sum(workload.ready for workload in workloads),
         "selector": ",".join(f"{k}={v}" for k, v in labels.items()),
         "latestRevision": names.revision(name, plan.latest),
         "revisions": [
@@ -64,6 +64,10 @@ def _rollout(name: str, plan: Plan, began: datetime) -> dict[str, Any]:
         found["shadow"] = _shadow(trial.mirror)
     if trial.share is not None and plan.course.tried:
         found["canary"] = _canary(trial.share)
+    rolling = plan.course.rolling
+    if rolling is not None and plan.traffic.pooled:
+        numbers = {"replicas": rolling.replicas, "updatedReplicas": rolling.joined}
+        found["rollingUpdate"] = numbers
     return found
 
 

@@ -2,7 +2,7 @@
 
 from slipway_operator.core.observed import Observed, Revision
 from slipway_operator.core.rollout import Course
-from slipway_operator.core.spec import Autoscaled, Fixed, Spec
+from slipway_operator.core.spec import Autoscaled, Fixed, Spec, Strategy
 
 
 def counts(spec: Spec, seen: Observed, course: Course) -> dict[str, int]:
@@ -20,7 +20,12 @@ def counts(spec: Spec, seen: Observed, course: Course) -> dict[str, int]:
 def _count(revision: Revision, spec: Spec, course: Course) -> int | None:
     if revision.fingerprint not in course.active:
         return 0 if revision.workload else None
+    if course.rolling is not None and (course.traffic.pooled or course.phase.settled):
+        return course.rolling.counts[revision.fingerprint]
     has = revision.workload.wanted if revision.workload else 0
+    replaced = course.aim == course.traffic.good and revision.fingerprint != course.aim
+    if replaced and spec.rollout.strategy is Strategy.ROLLING_UPDATE:
+        return has
     match spec.scale:
         case Fixed(replicas):
             return course.needed if revision.fingerprint == course.aim else replicas

@@ -96,6 +96,7 @@ class Strategy(StrEnum):
     """How one revision follows another."""
 
     BLUE_GREEN = "BlueGreen"
+    ROLLING_UPDATE = "RollingUpdate"
     CANARY = "Canary"
     SHADOW = "Shadow"
     RECREATE = "Recreate"
@@ -105,14 +106,16 @@ class Strategy(StrEnum):
 class Rollout:
     """How a new revision takes over: ``deadline`` is how long it may take to get ready.
 
-    ``window`` is how long the one before keeps its pods. ``promote``, ``abort`` and ``rollback_to``
-    are fingerprints of revisions that a person has decided about. ``shadow`` and ``canary`` are
-    what a revision must stand before.
+    ``window`` is how long the one before keeps its pods, ``surge`` how many, or which percentage,
+    there may be beyond those that serve while they are replaced bit by bit. ``promote``, ``abort``
+    and ``rollback_to`` are fingerprints of revisions that a person has decided about. ``shadow``
+    and ``canary`` are what a revision must stand before.
     """
 
     deadline: timedelta
     strategy: Strategy
     window: timedelta
+    surge: int | str
     paused: bool
     promote: str | None
     abort: str | None
@@ -240,6 +243,7 @@ def _rollout(raw: Mapping[str, Any]) -> Rollout:
         deadline=timedelta(seconds=_deadline(raw)),
         strategy=Strategy(said.get("strategy", Strategy.BLUE_GREEN)),
         window=duration("spec.rollout.rollbackWindow", said.get("rollbackWindow", "0s")),
+        surge=said.get("rollingUpdate", {}).get("maxSurge", "25%"),
         paused=said.get("paused", False),
         promote=_named(said.get("promote")),
         abort=_named(said.get("abort")),

@@ -1,10 +1,13 @@
-"""How a trial is told to people."""
+"""How a revision that serves some callers, or none yet, is told to people."""
 
-from slipway_operator.core.rollout import Mirror, Share, Trial
+from slipway_operator.core.rollout import Course, Mirror, Share
 
 
-def told(trial: Trial) -> str:
+def told(course: Course) -> str:
     """Say what the revision gets, and what it waits for."""
+    trial, rolling = course.trial, course.rolling
+    if rolling is not None:
+        return f"has {rolling.joined} of the {rolling.replicas} pods that serve"
     if trial.share is not None:
         return f"takes {_share(trial.share)}"
     return f"gets {_copies(trial.mirror)}" if trial.mirror is not None else "waits"

@@ -412,7 +412,7 @@ def test_who_gets_another_label(pods: list[Pod], count: int, expected: list[str]
 def test_whoever_takes_traffic_has_noted_what_he_answered_before() -> None:
     pod = a_pod(track=B, runtime=told(7, 1))
     (move,) = moved(under_way(pod), 1)
-    assert (move.track, json.loads(move.baseline or "")) == ("old", [B, 0, 7, 0, 1, 7, 0, 0, 0])
+    assert (move.value, json.loads(move.baseline or "")) == ("old", [B, 0, 7, 0, 1, 7, 0, 0, 0])
     (back,) = moved(under_way(a_pod()), 0)
     assert back == Move("p0", B, None)
 

@@ -27,10 +27,11 @@ def render(owner: Owner, spec: Spec, plan: Plan) -> Iterator[Manifest]:
             serves = kept.fingerprint == plan.traffic.track
             yield revision.settings(owner, kept, shadowing if serves else None)
             yield revision.deployment(owner, kept)
-    yield traffic.service(owner, plan.traffic.track)
+    selector = plan.traffic.selector(owner.name)
+    yield traffic.service(owner, selector)
     if mirror is not None:
         yield traffic.aside(owner, plan.latest)
-    if isinstance(spec.scale, Autoscaled):
+    if isinstance(spec.scale, Autoscaled) and not plan.traffic.pooled:
         yield traffic.scaler(owner, spec.scale, plan.traffic.scaled(plan.latest))
     if traffic.several(spec.scale):
-        yield traffic.budget(owner, spec.availability, plan.traffic.track)
+        yield traffic.budget(owner, spec.availability, selector)

@@ -9,14 +9,14 @@ H2C = "kubernetes.io/h2c"
 """Tells gateways and meshes that what is behind the port is HTTP/2 without TLS."""
 
 
-def service(owner: Owner, track: str) -> Manifest:
-    """Build the Service in front of the one revision that takes the traffic, or of nobody."""
+def service(owner: Owner, selector: dict[str, str]) -> Manifest:
+    """Build the Service in front of the pods that take the traffic, or of nobody."""
     return owner.child(
         SERVICE,
         owner.name,
         spec={
             "type": "ClusterIP",
-            "selector": names.serving(owner.name, track),
+            "selector": selector,
             "ports": [
                 {"name": "http", "port": 80, "protocol": "TCP", "targetPort": "http"},
                 {
@@ -74,13 +74,13 @@ def several(scale: Fixed | Autoscaled) -> bool:
             return high > 1
 
 
-def budget(owner: Owner, availability: Availability, track: str) -> Manifest:
+def budget(owner: Owner, availability: Availability, selector: dict[str, str]) -> Manifest:
     """Build the PodDisruptionBudget; pods that are not ready never block a drain."""
     return owner.child(
         BUDGET,
         owner.name,
         spec={
-            "selector": {"matchLabels": names.serving(owner.name, track)},
+            "selector": {"matchLabels": selector},
             "maxUnavailable": availability.max_unavailable,
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
         },

@@ -33,6 +33,9 @@ A ``trial`` comes between the last two where the strategy asks for one and anoth
 the phase is Shadow, then Canary, then Promoting until the rest of the pods are ready. Who does not
 stand it is RolledBack at once.
 
+With ``RollingUpdate`` the phase is Rolling before Complete, and before RolledBack as well; see
+``rolling``.
+
 *Proven* is about the aim's pods, *trusted* about the answers of the latest; a revision that served
 before is trusted. ``spec.rollout.paused`` holds the latest, until ``promote`` names it.
 """
@@ -43,7 +46,7 @@ from enum import StrEnum
 
 from slipway_operator.core import names
 from slipway_operator.core.observed import Observed, Revision
-from slipway_operator.core.rollout import crew, trial
+from slipway_operator.core.rollout import crew, rolling, trial
 from slipway_operator.core.rollout.good import (
     Traffic,
     last_good,
@@ -52,6 +55,7 @@ from slipway_operator.core.rollout.good import (
     usable,
     wanted,
 )
+from slipway_operator.core.rollout.rolling import Rolling
 from slipway_operator.core.rollout.shadow import Mirror
 from slipway_operator.core.rollout.trial import NONE, Trial
 from slipway_operator.core.spec import Spec, Strategy
@@ -67,6 +71,7 @@ class Phase(StrEnum):
     SHADOW = "Shadow"
     CANARY = "Canary"
     PROMOTING = "Promoting"
+    ROLLING = "Rolling"
     COMPLETE = "Complete"
     ROLLING_BACK = "RollingBack"
     ROLLED_BACK = "RolledBack"
@@ -87,7 +92,8 @@ class Course:
 
     ``active`` are the revisions that have pods, ``needed`` counts those that ``aim`` needs to take
     over. ``until`` is how long the revision before keeps its pods, None if it has none to keep.
-    ``trial`` is what the latest must stand before.
+    ``trial`` is what the latest must stand before, ``rolling`` how far pods are replaced bit by
+    bit, None where they are not.
     """
 
     phase: Phase
@@ -97,6 +103,14 @@ class Course:
     needed: int
     until: timedelta | None = None
     trial: Trial = NONE
+    rolling: Rolling | None = None
+
+    @property
+    def serving(self) -> frozenset[str]:
+        """Name the revisions whose pods take the traffic."""
+        if self.rolling is None or not self.traffic.pooled:
+            return frozenset({self.traffic.track})
+        return frozenset(self.rolling.counts) - (set() if self.rolling.joining else {self.aim})
 
     @property
     def tried(self) -> bool:
@@ -120,6 +134,8 @@ def advance(spec: Spec, seen: Observed, *, trusted: bool, refused: bool) -> Cour
     latest, good = spec.fingerprint, last_good(seen)
     aim = _aim(spec, good, seen) if refused else latest
     base = None if good == aim else seen.revision(good)
+    if rolling.planned(spec, seen, base):
+        return _roll(spec, seen, aim, trusted=trusted, refused=refused)
     needed = wanted(spec.scale, base) if refused else trial.needed(spec, seen, base)
     fit = proven(seen.revision(aim), needed)
     held = not refused and crew.held(spec, base)
@@ -146,6 +162,40 @@ def advance(spec: Spec, seen: Observed, *, trusted: bool, refused: bool) -> Cour
         until=next(iter(window.values()), None),
         trial=tried,
     )
+
+
+def _roll(spec: Spec, seen: Observed, aim: str, *, trusted: bool, refused: bool) -> Course:
+    """Replace the pods of others by those of the aim, bit by bit."""
+    good = last_good(seen)
+    held = not refused and crew.held(spec, seen.revision(good))
+    ready = refused or aim == good or (trusted and not held)
+    now = rolling.roll(spec, seen, aim, ready=ready, held=held)
+    if now.done:
+        phase = Phase.ROLLED_BACK if refused else Phase.COMPLETE
+        traffic = Traffic(track=aim, good=aim)
+    else:
+        phase = _amid(now, refused=refused, ready=ready, trusted=trusted)
+        track = (seen.track if seen.pooled else good) or aim
+        traffic = Traffic(track=track, good=good, pooled=now.begun)
+    return Course(
+        phase=phase,
+        aim=aim,
+        traffic=traffic,
+        active=frozenset(name for name, count in now.counts.items() if count > 0),
+        needed=now.counts[aim],
+        rolling=now,
+    )
+
+
+def _amid(now: Rolling, *, refused: bool, ready: bool, trusted: bool) -> Phase:
+    """Name the phase of pods that are not all replaced yet."""
+    if refused:
+        return Phase.ROLLING_BACK
+    if ready:
+        return Phase.ROLLING if now.begun else Phase.PREPARING
+    if not now.begun and not now.first:
+        return Phase.PREPARING
+    return Phase.PAUSED if trusted else Phase.VERIFYING
 
 
 def _aim(spec: Spec, good: str | None, seen: Observed) -> str:

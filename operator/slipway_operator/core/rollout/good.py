@@ -83,10 +83,18 @@ def proven(candidate: Revision | None, needed: int) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
-    """Where the traffic goes: ``track`` takes it, ``good`` is the last known good (or None)."""
+    """Where the traffic goes: ``track`` takes it, ``good`` is the last known good (or None).
+
+    While that one is replaced bit by bit, others take it beside it: ``pooled``.
+    """
 
     track: str
     good: str | None
+    pooled: bool = False
+
+    def selector(self, model: str) -> dict[str, str]:
+        """Build the labels of the pods that take it."""
+        return (names.pooled if self.pooled else names.serving)(model, self.track)
 
     def role(self, fingerprint: str, latest: str) -> Role:
         """Tell what a revision is for."""

@@ -11,20 +11,27 @@ from slipway_operator.core.rollout.course import Course
 
 
 class Move(NamedTuple):
-    """A pod that gets a track, and a note of what it had answered before a trial, or none."""
+    """A pod that gets a label, and a note of what it had answered before a trial, or none."""
 
     pod: str
-    track: str
+    value: str
     baseline: str | None = None
+    label: str = names.TRACK_LABEL
 
 
 def moves(seen: Observed, course: Course, latest: str) -> Iterator[Move]:
     """List the pods whose label or note differs from what it should be, those that leave first.
 
+    While pods are replaced bit by bit, all that are ready and may serve get the label of the pool.
     Of the latest, ``course.taking`` pods get the track of what serves. One that does not say what
     it has answered so far is not taken: it could not be judged.
     """
     track = course.traffic.track
+    if course.traffic.pooled:
+        for pod in seen.pods:
+            serves = pod.fingerprint in course.serving and pod.ready and not pod.leaving
+            if serves and pod.pool != track:
+                yield Move(pod.name, track, label=names.POOL_LABEL)
     ready = [pod for pod in seen.pods_of(latest) if pod.ready and not pod.leaving]
     ready.sort(key=lambda pod: pod.track == pod.fingerprint)
     known = [pod for pod in ready if pod.track == track or Requests.read(pod.runtime)]

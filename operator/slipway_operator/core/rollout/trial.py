@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from slipway_operator.core.observed import Observed, Revision
 from slipway_operator.core.refusal import Refusal
-from slipway_operator.core.rollout import canary, shadow
+from slipway_operator.core.rollout import canary, rolling, shadow
 from slipway_operator.core.rollout.canary import Share
 from slipway_operator.core.rollout.good import wanted
 from slipway_operator.core.rollout.shadow import Mirror
@@ -36,6 +36,8 @@ NONE = Trial(due=True)
 
 def needed(spec: Spec, seen: Observed, base: Revision | None) -> int:
     """Count the pods that the latest needs for the next stage, or to take over."""
+    if rolling.planned(spec, seen, base):
+        return rolling.needed(spec, seen, spec.fingerprint)
     whole, wish = wanted(spec.scale, base), shadow.planned(spec, base)
     if wish is not None and not shadow.over(spec, seen):
         return min(shadow.size(wish, base), whole)

@@ -152,7 +152,7 @@ async def _list(
 ) -> Sequence[Manifest]:
     """List the pods that matter, the eldest first; all of them where they make room for others."""
     moving = known.pooled or known.good != spec.fingerprint
-    rolling = spec.rollout.strategy is Strategy.ROLLING_UPDATE and moving
+    rolling = spec.rollout.strategy in {Strategy.ROLLING_UPDATE, Strategy.AUTO} and moving
     every = known.pooled or rolling or spec.rollout.strategy is Strategy.RECREATE
     wanted = [
         r.fingerprint

@@ -136,3 +136,34 @@ def test_pods_are_replaced_bit_by_bit_there_and_back_without_a_failed_request(
     report = client.report()
     assert (report.failed, report.failures) == (0, ())
     assert min(report.answers["1"], report.answers["2"]) > 100
+
+
+def test_auto_replaces_pods_bit_by_bit_where_a_quota_has_no_room_for_both(
+    workplace: Workplace,
+) -> None:
+    def auto(name: str) -> Object:
+        found = wish(name, strategy="Auto")
+        found["spec"]["replicas"] = 3
+        return found
+
+    workplace.provide(iris(1), iris(2))
+    workplace.apply(auto("iris-v1"))
+    workplace.wait("iris")
+    client = load.start(workplace, "iris", {"1": iris(1), "2": iris(2)})
+    workplace.kubectl("create", "quota", "tight", "--hard=pods=5")  # with the client's
+    workplace.apply(auto("iris-v2"))
+    workplace.until(
+        "status says how and why",
+        lambda: "1 of its 3 pods find room" in workplace.status("iris")["rollout"]["message"],
+    )
+    workplace.wait("iris")
+    past = workplace.status("iris")["rollouts"][0]
+    assert (past["strategy"], past["result"]) == ("RollingUpdate", "Promoted")
+    assert [d["spec"]["replicas"] for d in workplace.find("deployment")].count(3) == 1
+    report = client.report()
+    assert (report.failed, report.failures) == (0, ())
+    assert min(report.answers["1"], report.answers["2"]) > 50
+    workplace.kubectl("delete", "quota", "tight")
+    workplace.apply(auto("iris-v1"))
+    workplace.wait("iris")
+    assert workplace.status("iris")["rollouts"][0]["strategy"] == "BlueGreen"

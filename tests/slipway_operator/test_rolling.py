@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from support.builders import AUTOSCALING, a_raw_spec
-from support.lives import Life, deaths
+from support.lives import READY, Life, deaths
 from support.passes import NEW_URI, change, condition
 from support.verifications import a_report, a_verification
 
@@ -34,7 +34,7 @@ def endpoints(life: Life) -> dict[str, int]:
         metadata = pod["metadata"]
         revision = metadata["name"].rpartition("-")[0]
         labels = {"slipway.dev/track": revision.rpartition("-")[2], **metadata["labels"]}
-        ready = pod["status"]["conditions"] and "deletionTimestamp" not in metadata
+        ready = READY in pod["status"]["conditions"] and "deletionTimestamp" not in metadata
         if ready and wanted.items() <= labels.items():
             found[revision] = found.get(revision, 0) + 1
     return found
@@ -104,7 +104,7 @@ async def test_so_many_at_a_time_as_the_surge_says(surge: int | str, most: int) 
 async def test_status_counts_the_pods_of_both() -> None:
     life, first = await serving(4)
     second = change(life.cluster, model=NEW_URI)
-    await life.passes(5)
+    await life.passes(6)
     status = life.status
     assert status["rollout"] == {
         "revision": second,
@@ -282,9 +282,14 @@ async def test_an_operator_that_dies_at_any_write_loses_no_pod(end: str) -> None
     assert len(lives) > 8
 
 
-async def test_an_operator_that_dies_at_the_first_writes_loses_no_pod_either() -> None:
+@pytest.mark.parametrize("scale", [{}, {"replicas": None, "autoscaling": AUTOSCALING}])
+async def test_an_operator_that_dies_at_the_first_writes_loses_no_pod_either(
+    scale: dict[str, Any],
+) -> None:
     async def begin() -> Life:
-        life, _ = await serving(3)
+        life, first = await serving(3, **scale)
+        life.cluster.get("Deployment", first)["spec"]["replicas"] = 3
+        await life.passes()
         change(life.cluster, model=NEW_URI)
         return life
 
@@ -300,7 +305,9 @@ async def test_an_operator_that_dies_at_the_first_writes_loses_no_pod_either() -
 async def test_a_suspended_model_stays_in_the_middle() -> None:
     life, *_ = await middle()
     change(life.cluster, suspend=True)
+    await life.passes(1)
     before = endpoints(life)
+    assert len(before) == 2
     for _ in range(5):
         await life.passes(1)
         life.now += timedelta(hours=1)

@@ -14,6 +14,7 @@ from support.passes import REF, a_pod, change
 from support.verifications import a_report, a_status
 
 READY = {"type": "Ready", "status": "True"}
+UNPLACED = {"type": "PodScheduled", "status": "False", "message": "0/2 nodes are available"}
 
 
 async def deaths(
@@ -48,6 +49,7 @@ class Life:
     ``reports`` is what the pods of a revision say of its verification, ``requests`` what each of
     them says of its requests and ``shadows`` of copies, ``broken`` names revisions whose pods never
     get ready and why, ``restarts`` counts those of each pod of a revision, ``now`` is the time.
+    There is ``room`` for so many pods; who has found some keeps it.
     """
 
     cluster: FakeCluster = field(default_factory=FakeCluster)
@@ -59,6 +61,8 @@ class Life:
     broken: dict[str, str] = field(default_factory=dict)
     restarts: dict[str, int] = field(default_factory=dict)
     now: datetime = NOON
+    room: int = 1000
+    placed: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, **spec: Any) -> tuple["Life", str]:
@@ -86,8 +90,10 @@ class Life:
     def bring_up(self) -> None:
         """Start the pods that are wanted, and let those that are not take one more pass to end."""
         names = sorted(self.cluster.names("Deployment"))
+        self.place(names)
         for name in names:
             self.cluster.make_ready(name)
+            self.cluster.get("Deployment", name)["status"]["readyReplicas"] = self.placed[name]
             if name in self.broken:
                 self.spoil(name)
         running = [name for name in names if self.replicas(name)]
@@ -99,6 +105,13 @@ class Life:
         ] + [{**pod, "metadata": {**pod["metadata"], "deletionTimestamp": "now"}} for pod in ending]
         for name in names:
             self.signals.said[name] = self.said(name)
+
+    def place(self, names: list[str]) -> None:
+        """Find room for the pods of each Deployment, as far as there is some."""
+        self.placed = {n: min(self.placed.get(n, 0), self.replicas(n)) for n in names}
+        for name in names:
+            free = self.room - sum(self.placed.values())
+            self.placed[name] += min(self.replicas(name) - self.placed[name], free)
 
     def spoil(self, name: str) -> None:
         """Leave the pods of a revision unready, and its Deployment too late if that is why."""
@@ -115,7 +128,8 @@ class Life:
         ended = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}} if restarts else {}
         serve = {"name": "serve", "restartCount": restarts, "state": {"running": {}}}
         serve["lastState"] = ended
-        status = {"podIP": name, "conditions": [] if name in self.broken else [READY]}
+        condition = READY if number < self.placed[name] else UNPLACED
+        status = {"podIP": name, "conditions": [] if name in self.broken else [condition]}
         return a_pod(name, str(number), **status, containerStatuses=[serve])
 
     def said(self, name: str) -> Mapping[str, Any]:

@@ -228,6 +228,7 @@ ACCEPTED: list[Changes] = [
     canary(queries=[A_QUERY | {"name": f"q{n}"} for n in range(5)]),
     {"spec.rollout": {"strategy": "Canary", "canary": {}, "rollbackWindow": "1h"}},
     {"spec.rollout": {"strategy": "RollingUpdate"}},
+    {"spec.rollout": {"strategy": "Auto", "rollbackWindow": "0s"}},
     rolling(1),
     rolling(1000),
     rolling("1%"),
@@ -822,12 +823,18 @@ REFUSED: list[tuple[Changes, str, str]] = [
     (
         {_ROLLOUT: {"strategy": "Recreate", "rollbackWindow": "5m"}},
         _ROLLOUT,
-        "rollbackWindow needs another strategy than Recreate",
+        "rollbackWindow needs the strategy BlueGreen, Canary or Shadow",
     ),
+    (
+        {_ROLLOUT: {"strategy": "Auto", "rollbackWindow": "5m"}},
+        _ROLLOUT,
+        "rollbackWindow needs the strategy BlueGreen, Canary or Shadow",
+    ),
+    ({_ROLLOUT: {"strategy": "Auto", "canary": {}}}, _ROLLOUT, "canary needs strategy Canary"),
     (
         {_ROLLOUT: {"strategy": "RollingUpdate", "rollbackWindow": "5m"}},
         _ROLLOUT,
-        "rollbackWindow needs another strategy than Recreate and RollingUpdate",
+        "rollbackWindow needs the strategy BlueGreen, Canary or Shadow",
     ),
     ({_ROLLOUT: {"rollingUpdate": {}}}, _ROLLOUT, "rollingUpdate needs strategy RollingUpdate"),
     (rolling(0), f"{_ROLLOUT}.rollingUpdate.maxSurge", "must be a number of pods from 1"),

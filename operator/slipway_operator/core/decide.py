@@ -26,6 +26,8 @@ def decide(spec: Spec, seen: Observed) -> Plan:
     The latest revision is among ``seen.revisions``, new or not. Pods are no watched kind, so a
     pass over a revision that is not well asks to be repeated.
     """
+    choice = rollout.choose(spec, seen)
+    spec = rollout.acting(spec, choice, seen)
     judged = standing(spec, seen)
     refusal = refused(spec, seen, judged)
     trusted = judged is None or judged.trusted
@@ -33,7 +35,7 @@ def decide(spec: Spec, seen: Observed) -> Plan:
     faults = (refusal, _stopped(course), _fault(seen, spec.fingerprint, course.needed))
     plan = Plan(
         latest=spec.fingerprint,
-        strategy=spec.rollout.strategy,
+        choice=choice,
         course=course,
         keep=_keep(seen, course, spec.fingerprint),
         replicas=scale.counts(spec, seen, course),

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from slipway_operator.core.diagnose import Fault
 from slipway_operator.core.observed import Revision
-from slipway_operator.core.rollout import Course, Phase, Traffic
+from slipway_operator.core.rollout import Choice, Course, Phase, Traffic
 from slipway_operator.core.spec import Strategy
 from slipway_operator.core.standing import REFUSALS, Standing
 
@@ -14,7 +14,8 @@ from slipway_operator.core.standing import REFUSALS, Standing
 class Plan:
     """One pass's decision, complete enough to render and report without asking again.
 
-    ``keep`` are the revisions whose records stay; ``course`` says which of them have pods.
+    ``choice`` is the strategy that it acts by. ``keep`` are the revisions whose records stay;
+    ``course`` says which of them have pods.
     ``replicas`` maps a fingerprint to the count to write; whoever is not in it is left to its HPA.
     ``fault`` is what ails the latest revision, ``serving_fault`` what ails the one with the
     traffic, ``unreachable`` what keeps all traffic away from the pods. ``standing`` is what is
@@ -24,7 +25,7 @@ class Plan:
     """
 
     latest: str
-    strategy: Strategy
+    choice: Choice
     course: Course
     keep: tuple[Revision, ...]
     replicas: dict[str, int]
@@ -36,6 +37,11 @@ class Plan:
     standing: Standing | None = None
     refusal: Fault | None = None
     lasting: Fault | None = None
+
+    @property
+    def strategy(self) -> Strategy:
+        """How one revision follows another."""
+        return self.choice.strategy
 
     @property
     def traffic(self) -> Traffic:

@@ -59,6 +59,8 @@ def _rollout(name: str, plan: Plan, began: datetime) -> dict[str, Any]:
         "phase": plan.phase.value,
         "startedTime": written(began),
     }
+    if plan.choice.why:
+        found["message"] = plan.choice.why[:MESSAGE_LIMIT]
     trial = plan.course.trial
     if trial.mirror is not None and plan.course.tried:
         found["shadow"] = _shadow(trial.mirror)

@@ -2,7 +2,7 @@
 
 from slipway_operator.core.observed import Observed, Revision
 from slipway_operator.core.rollout import Course
-from slipway_operator.core.spec import Autoscaled, Fixed, Spec, Strategy
+from slipway_operator.core.spec import Autoscaled, Fixed, Spec
 
 
 def counts(spec: Spec, seen: Observed, course: Course) -> dict[str, int]:
@@ -24,7 +24,7 @@ def _count(revision: Revision, spec: Spec, course: Course) -> int | None:
         return course.rolling.counts[revision.fingerprint]
     has = revision.workload.wanted if revision.workload else 0
     replaced = course.aim == course.traffic.good and revision.fingerprint != course.aim
-    if replaced and spec.rollout.strategy is Strategy.ROLLING_UPDATE:
+    if replaced and not spec.rollout.window:
         return has
     match spec.scale:
         case Fixed(replicas):

@@ -100,6 +100,7 @@ class Strategy(StrEnum):
     CANARY = "Canary"
     SHADOW = "Shadow"
     RECREATE = "Recreate"
+    AUTO = "Auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from slipway_operator.core.contract import broken
 from slipway_operator.core.diagnose import Fault
 from slipway_operator.core.observed import Observed, Revision
 from slipway_operator.core.pods import Pod
-from slipway_operator.core.spec import Spec
+from slipway_operator.core.spec import Spec, Strategy
 from slipway_operator.core.verdict import Outcome, Verdict
 from slipway_operator.core.verification import Verification
 from slipway_operator.core.worse import Comparison, compare
@@ -113,13 +113,14 @@ def inquiry(spec: Spec, seen: Observed) -> Inquiry:
 def _unknown(spec: Spec, seen: Observed) -> Iterator[Revision]:
     """List the revisions of which something must be known before the latest may take over."""
     good, latest = seen.revision(rollout.last_good(seen)), seen.revision(spec.fingerprint)
-    if spec.verification is None or latest is None:
+    wish, auto = spec.verification, spec.rollout.strategy is Strategy.AUTO
+    if latest is None or (wish is None and not auto):
         return
     base = None if good is latest else good
-    told = latest.verdict is not None and latest.signature is not None
-    if not told and rollout.proven(latest, rollout.needed(spec, seen, base)):
+    told = latest.signature is not None and (wish is None or latest.verdict is not None)
+    if not told and rollout.proven(latest, 1 if auto else rollout.needed(spec, seen, base)):
         yield latest
-    if base is not None and base.signature is None and spec.verification.backward:
+    if base is not None and base.signature is None and (auto or (wish and wish.backward)):
         yield base
 
 

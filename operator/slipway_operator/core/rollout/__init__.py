@@ -1,11 +1,12 @@
 """Which revision serves, which one is on its way, and which of them have pods.
 
-``good`` says what can be relied on, ``course`` is the state machine that moves on from there,
-``trial`` what comes before a revision takes all, in ``shadow`` and ``canary``, judged by ``gates``
-and ``queries``;
-``moves`` says which pods take whose traffic meanwhile, and ``crew`` which there are.
+``auto`` chooses a strategy where that is left to it. ``good`` says what can be relied on, and
+``course`` is the state machine that moves on from there: by way of a ``trial``, in ``shadow`` and
+``canary``, judged by ``gates`` and ``queries``; or bit by bit, in ``rolling``. ``moves`` says which
+pods take whose traffic meanwhile, and ``crew`` which there are.
 """
 
+from slipway_operator.core.rollout.auto import Choice, acting, choose
 from slipway_operator.core.rollout.canary import Share
 from slipway_operator.core.rollout.course import SETTLED, Course, Phase, advance, betrayed
 from slipway_operator.core.rollout.gates import FAILED, SHADOWED
@@ -29,6 +30,7 @@ __all__ = [
     "HISTORY",
     "SETTLED",
     "SHADOWED",
+    "Choice",
     "Course",
     "Mirror",
     "Move",
@@ -37,8 +39,10 @@ __all__ = [
     "Share",
     "Traffic",
     "Trial",
+    "acting",
     "advance",
     "betrayed",
+    "choose",
     "complete",
     "last_good",
     "moves",

@@ -56,7 +56,13 @@ def planned(spec: Spec, seen: Observed, base: Revision | None) -> bool:
     return seen.pooled or (chosen and running(base) > 0)
 
 
-def needed(spec: Spec, seen: Observed, aim: str) -> int:
+def needed(spec: Spec, seen: Observed) -> int:
+    """Count the pods that it takes to begin."""
+    whole = _whole(spec, seen)
+    return min(whole, _surge(spec, whole))
+
+
+def _size(spec: Spec, seen: Observed, aim: str) -> int:
     """Count the pods that the aim is to have next."""
     whole = _whole(spec, seen)
     there = sum(_there(revision) for revision in _others(seen, aim))
@@ -67,11 +73,12 @@ def needed(spec: Spec, seen: Observed, aim: str) -> int:
 def roll(spec: Spec, seen: Observed, aim: str, *, ready: bool, held: bool) -> Rolling:
     """Move on; ``ready`` says that pods of the aim may serve, ``held`` that nothing may change."""
     whole, revision = _whole(spec, seen), seen.revision(aim)
-    first = proven(revision, needed(spec, seen, aim))
-    joined = len([p for p in seen.pods_of(aim) if p.ready and not p.leaving]) if ready else 0
+    first = proven(revision, needed(spec, seen))
+    here = (p for p in seen.pods_of(aim) if p.ready and not p.leaving and p.pool == seen.track)
+    joined = len(list(here)) if ready and seen.pooled else 0
     known = seen.pooled and seen.rollout is not None and seen.rollout.replicas is not None
     missing = whole - joined if known else whole
-    own = running(revision) if held and seen.pooled else needed(spec, seen, aim)
+    own = running(revision) if held and seen.pooled else _size(spec, seen, aim)
     return Rolling(
         replicas=whole,
         joined=joined,

@@ -37,7 +37,7 @@ NONE = Trial(due=True)
 def needed(spec: Spec, seen: Observed, base: Revision | None) -> int:
     """Count the pods that the latest needs for the next stage, or to take over."""
     if rolling.planned(spec, seen, base):
-        return rolling.needed(spec, seen, spec.fingerprint)
+        return rolling.needed(spec, seen)
     whole, wish = wanted(spec.scale, base), shadow.planned(spec, base)
     if wish is not None and not shadow.over(spec, seen):
         return min(shadow.size(wish, base), whole)

@@ -238,6 +238,28 @@ async def test_another_strategy_in_the_middle_finishes_it() -> None:
     assert endpoints(life) == {second: 4}
 
 
+def answered(count: int) -> dict[str, Any]:
+    durations = {"bounds": [1.0], "counts": [count, 0]}
+    return {"answered": count, "refused": 0, "failed": 0, "durations": durations}
+
+
+async def test_a_canary_begins_only_when_one_revision_serves_alone_again() -> None:
+    life, first, second = await middle()
+    canary = {"steps": [{"weight": 20, "duration": "1m"}], "minRequests": 1, "maxErrorRatio": "0"}
+    wish = {**a_raw_spec()["rollout"], "strategy": "Canary", "canary": canary}
+    third = change(life.cluster, model=THIRD_URI, rollout=wish)
+    life.requests[third] = answered(0)
+    seen = await watched(life, least=4, most=6)
+    alone = seen.index({first: 4})
+    assert not [now for now in seen[:alone] if third in now]
+    assert seen[-1] == {first: 4, third: 1}
+    assert life.replicas(second) == 0
+    life.requests[third] = answered(9)
+    life.now += timedelta(minutes=2)
+    await watched(life, least=4, most=8)
+    assert endpoints(life) == {third: 4}
+
+
 async def test_an_hpa_rests_meanwhile_and_then_has_the_new_one() -> None:
     life, first = await serving(replicas=None, autoscaling=AUTOSCALING)
     life.cluster.get("Deployment", first)["spec"]["replicas"] = 5

@@ -132,7 +132,7 @@ class Course:
 def advance(spec: Spec, seen: Observed, *, trusted: bool, refused: bool) -> Course:
     """Move a rollout on; ``trusted`` and ``refused`` are about the latest revision."""
     latest, good = spec.fingerprint, last_good(seen)
-    aim = _aim(spec, good, seen) if refused else latest
+    aim = _aim(spec, good, seen) if refused or rolling.strays(spec, seen) else latest
     base = None if good == aim else seen.revision(good)
     if rolling.planned(spec, seen, base):
         return _roll(spec, seen, aim, trusted=trusted, refused=refused)
@@ -167,14 +167,15 @@ def advance(spec: Spec, seen: Observed, *, trusted: bool, refused: bool) -> Cour
 def _roll(spec: Spec, seen: Observed, aim: str, *, trusted: bool, refused: bool) -> Course:
     """Replace the pods of others by those of the aim, bit by bit."""
     good = last_good(seen)
-    held = not refused and crew.held(spec, seen.revision(good))
-    ready = refused or aim == good or (trusted and not held)
+    back = refused or aim != spec.fingerprint
+    held = not back and crew.held(spec, seen.revision(good))
+    ready = back or aim == good or (trusted and not held)
     now = rolling.roll(spec, seen, aim, ready=ready, held=held)
     if now.done:
-        phase = Phase.ROLLED_BACK if refused else Phase.COMPLETE
+        phase = Phase.ROLLED_BACK if refused else Phase.PREPARING if back else Phase.COMPLETE
         traffic = Traffic(track=aim, good=aim)
     else:
-        phase = _amid(now, refused=refused, ready=ready, trusted=trusted)
+        phase = Phase.ROLLING_BACK if back else _amid(now, ready=ready, trusted=trusted)
         track = (seen.track if seen.pooled else good) or aim
         traffic = Traffic(track=track, good=good, pooled=now.begun)
     return Course(
@@ -187,10 +188,8 @@ def _roll(spec: Spec, seen: Observed, aim: str, *, trusted: bool, refused: bool)
     )
 
 
-def _amid(now: Rolling, *, refused: bool, ready: bool, trusted: bool) -> Phase:
+def _amid(now: Rolling, *, ready: bool, trusted: bool) -> Phase:
     """Name the phase of pods that are not all replaced yet."""
-    if refused:
-        return Phase.ROLLING_BACK
     if ready:
         return Phase.ROLLING if now.begun else Phase.PREPARING
     if not now.begun and not now.first:
@@ -199,7 +198,7 @@ def _amid(now: Rolling, *, refused: bool, ready: bool, trusted: bool) -> Phase:
 
 
 def _aim(spec: Spec, good: str | None, seen: Observed) -> str:
-    """Choose what serves in place of a refused revision."""
+    """Choose what serves in place of a revision that may not, or not yet."""
     latest, named = spec.fingerprint, usable(seen, spec.rollout.rollback_to)
     if named is not None:
         return named.fingerprint

@@ -56,6 +56,16 @@ def planned(spec: Spec, seen: Observed, base: Revision | None) -> bool:
     return seen.pooled or (chosen and running(base) > 0)
 
 
+def strays(spec: Spec, seen: Observed) -> bool:
+    """Say whether the latest would come into a pool that its strategy does not know.
+
+    Then that which served before has to serve alone again first.
+    """
+    known = spec.rollout.strategy is Strategy.ROLLING_UPDATE or not seen.pooled
+    within = any(pod.pool == seen.track for pod in seen.pods_of(spec.fingerprint))
+    return not known and not within
+
+
 def needed(spec: Spec, seen: Observed) -> int:
     """Count the pods that it takes to begin."""
     whole = _whole(spec, seen)

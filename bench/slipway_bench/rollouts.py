@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
 
 from fixtures.model import Model
 from fixtures.trained import iris
@@ -30,6 +29,15 @@ PATIENCE = 180
 ROWS = 3
 DEATH = 0.5
 """How often the operator is killed while a change is on its way."""
+STRATEGIES: tuple[Object, ...] = (
+    {"strategy": "BlueGreen", "rollbackWindow": "1h"},
+    {
+        "strategy": "Canary",
+        "rollbackWindow": "1h",
+        "canary": {"steps": [{"weight": 50, "duration": "2s"}], "minRequests": 20},
+    },
+    {"strategy": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}},
+)
 
 
 @dataclass
@@ -59,7 +67,7 @@ def run(count: int, seed: int) -> int:
 def _all(workplace: Workplace, count: int, chance: random.Random) -> Seen:
     models = {version: iris(version) for version in (1, 2, BAD)}
     workplace.provide(*models.values())
-    workplace.apply(_wish(models, 0, version=1, canary=False))
+    workplace.apply(_wish(models, 0, 1, STRATEGIES[0]))
     workplace.wait("iris")
     seen, client, begun = Seen(), None, 0.0
     kinds = ["promoted"] * count + ["aborted"] * (count // 2) + ["refused"] * (count - count // 2)
@@ -86,7 +94,7 @@ def _change(
 ) -> None:
     """Change the model once, and wait until that has come to its end."""
     version = BAD if kind == "refused" else 1 + number % 2
-    wish = _wish(models, number, version=version, canary=chance.random() < 0.5)
+    wish = _wish(models, number, version, chance.choice(STRATEGIES))
     workplace.apply(wish)
     if kind == "promoted":
         workplace.wait("iris", seconds=PATIENCE)
@@ -115,18 +123,14 @@ def _given_up(workplace: Workplace, number: int) -> bool:
     return bool(workplace.condition("iris", "Ready")["reason"] == "RolledBack")
 
 
-def _wish(models: dict[int, Model], number: int, *, version: int, canary: bool) -> Object:
+def _wish(models: dict[int, Model], number: int, version: int, rollout: Object) -> Object:
     """Build the object of a change; the bad version is promised to answer as the first one does."""
     promised = models[1 if version == BAD else version]
-    steps = [{"weight": 50, "duration": "2s"}]
-    strategy: dict[str, Any] = (
-        {"strategy": "Canary", "canary": {"steps": steps, "minRequests": 20}} if canary else {}
-    )
     return a_model_deployment(
         model={"uri": f"configMap://models/iris-v{version}.onnx"},
         replicas=2,
         template={"env": [{"name": "NUMBER", "value": str(number)}]},
-        rollout={"rollbackWindow": "1h", **strategy},
+        rollout=dict(rollout),
         verification=_golden(promised),
     )
 

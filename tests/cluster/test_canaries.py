@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from fixtures.broken import renamed_input
 from fixtures.trained import iris
 from support import load, prometheus
 from support.operators import Operators
+from support.verification import rows_of
 from support.workplace import Object, Workplace, a_model_deployment
 
 pytestmark = pytest.mark.cluster
@@ -99,6 +101,33 @@ def test_a_canary_that_refuses_its_callers_loses_all_traffic_and_the_old_one_ser
     report = client.report()
     assert all("status 400" in failure for failure in report.failures)
     assert report.answers["1"] > 10 * report.failed
+
+
+def test_a_canary_without_callers_is_judged_by_the_rows_that_it_asks_itself(
+    workplace: Workplace, tmp_path: Path
+) -> None:
+    def verified(name: str, version: int) -> Object:
+        rows = {"name": "golden", "configMap": {"name": "golden", "key": f"{version}.npz"}}
+        parity = {"dataset": "golden", "output": "probabilities"}
+        found = wish(name, (34, "5s"), minRequests=3)
+        found["spec"]["verification"] = {
+            "datasets": [rows],
+            "checks": [{"name": "parity", "type": "Expected", "expected": parity}],
+            "continuous": {"interval": "5s"},
+        }
+        return found
+
+    workplace.provide(iris(1), iris(2))
+    files = [rows_of(iris(version), tmp_path / f"{version}.npz") for version in (1, 2)]
+    workplace.provide_files(*files, name="golden")
+    workplace.apply(verified("iris-v1", 1))
+    workplace.wait("iris")
+    workplace.apply(verified("iris-v2", 2))
+    workplace.until("it has a share", lambda: "startedTime" in share(workplace))
+    workplace.wait("iris")
+    past = workplace.status("iris")["rollouts"][0]
+    assert (past["result"], past["canary"]["failed"]) == ("Promoted", 0)
+    assert past["canary"]["requests"] >= 3
 
 
 def loads_within(seconds: str, name: str, version: str) -> Object:

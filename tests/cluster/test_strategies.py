@@ -43,6 +43,26 @@ def test_a_revision_that_is_aborted_within_the_window_gives_way_without_a_failed
     assert min(report.answers["1"], report.answers["2"]) > 20
 
 
+def test_a_revision_that_is_held_back_is_ready_and_serves_once_it_is_named(
+    workplace: Workplace,
+) -> None:
+    workplace.provide(iris(1), iris(2))
+    workplace.apply(wish("iris-v1"))
+    workplace.wait("iris")
+    first = stable(workplace)
+    workplace.apply(wish("iris-v2", paused=True))
+    workplace.until(
+        "it is held", lambda: workplace.condition("iris", "Ready")["reason"] == "Paused"
+    )
+    second = workplace.status("iris")["latestRevision"]
+    assert workplace.get("deployment", second)["status"]["readyReplicas"] == 1
+    assert stable(workplace) == first
+    assert iris(1).wrong(workplace.predict("iris", iris(1).ask(0, 5)), 0, 5) == []
+    workplace.apply(wish("iris-v2", paused=True, promote=second))
+    workplace.wait("iris", seconds=30)
+    assert stable(workplace) == second
+
+
 def test_a_kept_revision_serves_again_for_as_long_as_it_is_named(workplace: Workplace) -> None:
     workplace.provide(iris(1), iris(2))
     workplace.apply(wish("iris-v1"))

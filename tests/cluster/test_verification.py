@@ -1,25 +1,18 @@
 """Only what answers rightly takes traffic: looked at in each pod, and once over all rows."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from fixtures.model import Model
 from fixtures.trained import digits, iris
+from support.pods import a_web_server
+from support.verification import rows_of
 from support.workplace import Object, Workplace, a_model_deployment
 
 pytestmark = pytest.mark.cluster
-
-
-def golden(model: Model, path: Path, *, wrong_from: int | None = None) -> Path:
-    """Write all rows of a model, and what it must answer, but for those from a row on."""
-    expected = model.expected["probabilities"].copy()
-    if wrong_from is not None:
-        expected[wrong_from:] = expected[wrong_from:, ::-1]
-    np.savez(path, allow_pickle=False, **model.ask(*range(model.rows)), probabilities=expected)
-    return path
 
 
 def verified(key: str, version: int = 1) -> Object:
@@ -56,8 +49,8 @@ def test_a_model_gets_traffic_only_once_it_answers_rightly(
     workplace: Workplace, tmp_path: Path
 ) -> None:
     workplace.provide(iris(1), iris(2))
-    right = golden(iris(1), tmp_path / "right.npz")
-    late = golden(iris(1), tmp_path / "late.npz", wrong_from=140)
+    right = rows_of(iris(1), tmp_path / "right.npz")
+    late = rows_of(iris(1), tmp_path / "late.npz", wrong_from=140)
     workplace.provide_files(right, late, name="golden")
 
     workplace.apply(verified("right.npz", version=2))
@@ -90,7 +83,7 @@ def test_a_model_with_other_inputs_gets_no_traffic_and_a_lost_data_set_is_named(
     workplace: Workplace, tmp_path: Path
 ) -> None:
     workplace.provide(iris(1), digits())
-    rows = {m.name: golden(m, tmp_path / f"{m.name}.npz") for m in (iris(1), digits())}
+    rows = {m.name: rows_of(m, tmp_path / f"{m.name}.npz") for m in (iris(1), digits())}
     workplace.provide_files(*rows.values(), name="golden")
     workplace.apply(verified("iris-v1.npz"))
     workplace.wait("iris")
@@ -159,3 +152,23 @@ def test_a_model_that_is_worse_than_the_one_that_serves_gets_no_traffic(
     workplace.apply(graded("iris-v2", "0.5"))
     workplace.wait("iris")
     assert selected(workplace) != served
+
+
+def test_rows_come_from_a_url_and_are_held_to_their_digest(
+    workplace: Workplace, tmp_path: Path
+) -> None:
+    def promised(sha256: str) -> Object:
+        found = verified("")
+        rows = {"name": "golden", "uri": f"{url}/rows.npz", "sha256": sha256}
+        found["spec"]["verification"]["datasets"] = [rows]
+        return found
+
+    workplace.provide(iris(1))
+    rows = rows_of(iris(1), tmp_path / "rows.npz")
+    url = a_web_server(workplace, rows)
+    workplace.apply(promised("0" * 64))
+    stalled(workplace, "DigestMismatch")
+    assert entry(workplace, "latestRevision")["failure"]["container"] == "fetch"
+    workplace.apply(promised(hashlib.sha256(rows.read_bytes()).hexdigest()))
+    workplace.wait("iris")
+    assert entry(workplace, "stableRevision")["verification"]["rows"] == 150

@@ -49,3 +49,12 @@ def a_column(values: Any) -> Column:
     datatype = datatype_of(array)
     assert datatype
     return Column(datatype, array)
+
+
+def rows_of(model: Model, path: Path, *, wrong_from: int | None = None) -> Path:
+    """Write all rows of a model, and what it must answer, but for those from a row on."""
+    expected = model.expected["probabilities"].copy()
+    if wrong_from is not None:
+        expected[wrong_from:] = expected[wrong_from:, ::-1]
+    np.savez(path, allow_pickle=False, **model.ask(*range(model.rows)), probabilities=expected)
+    return path

@@ -246,7 +246,8 @@ def answered(count: int) -> dict[str, Any]:
 async def test_a_canary_begins_only_when_one_revision_serves_alone_again() -> None:
     life, first, second = await middle()
     canary = {"steps": [{"weight": 20, "duration": "1m"}], "minRequests": 1, "maxErrorRatio": "0"}
-    wish = {**a_raw_spec()["rollout"], "strategy": "Canary", "canary": canary}
+    window = {"strategy": "Canary", "canary": canary, "rollbackWindow": "1h"}
+    wish = {**a_raw_spec()["rollout"], **window}
     third = change(life.cluster, model=THIRD_URI, rollout=wish)
     life.requests[third] = answered(0)
     seen = await watched(life, least=4, most=6)

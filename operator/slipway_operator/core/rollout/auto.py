@@ -59,11 +59,14 @@ def _squeezed(base: Revision, latest: Revision) -> Choice:
 
 
 def acting(spec: Spec, choice: Choice, seen: Observed) -> Spec:
-    """Put the choice in the place of Auto; whatever has found room is what there may be beyond."""
+    """Put the choice in the place of Auto.
+
+    To begin, whatever has found room is what there may be beyond; after that, one pod at a time.
+    """
     if spec.rollout.strategy is not Strategy.AUTO:
         return spec
     latest = seen.revision(spec.fingerprint)
-    surge = max(1, latest.ready) if latest is not None else 1
+    surge = 1 if latest is None or seen.pooled else max(1, latest.ready)
     return replace(spec, rollout=replace(spec.rollout, strategy=choice.strategy, surge=surge))
 
 

@@ -73,11 +73,11 @@ def needed(spec: Spec, seen: Observed) -> int:
 
 
 def _size(spec: Spec, seen: Observed, aim: str) -> int:
-    """Count the pods that the aim is to have next."""
-    whole = _whole(spec, seen)
-    there = sum(_there(revision) for revision in _others(seen, aim))
+    """Count the pods that the aim is to have next: those that wait for room in vain are not."""
+    whole, revision = _whole(spec, seen), seen.revision(aim)
+    there = sum(_there(other) for other in _others(seen, aim))
     room = whole + _surge(spec, whole) - there
-    return max(running(seen.revision(aim)), min(whole, max(1, room)))
+    return max(revision.ready if revision else 0, min(whole, max(1, room)))
 
 
 def roll(spec: Spec, seen: Observed, aim: str, *, ready: bool, held: bool) -> Rolling:
@@ -88,14 +88,16 @@ def roll(spec: Spec, seen: Observed, aim: str, *, ready: bool, held: bool) -> Ro
     joined = len(list(here)) if ready and seen.pooled else 0
     known = seen.pooled and seen.rollout is not None and seen.rollout.replicas is not None
     missing = whole - joined if known else whole
-    own = running(revision) if held and seen.pooled else _size(spec, seen, aim)
+    begun, own = seen.pooled or (ready and first), _size(spec, seen, aim)
+    if held or not begun:
+        own = running(revision) if seen.pooled else max(own, running(revision))
     return Rolling(
         replicas=whole,
         joined=joined,
         counts={aim: own, **dict(_left(_others(seen, aim), missing))},
         first=first,
         joining=ready,
-        begun=seen.pooled or (ready and first),
+        begun=begun,
         done=ready and proven(revision, whole),
     )
 

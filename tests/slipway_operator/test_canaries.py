@@ -172,6 +172,14 @@ async def test_it_goes_on_once_prometheus_says_that_it_may() -> None:
     assert len(life.prometheus.asked) == asked, "nobody is asked any more"
 
 
+async def test_a_query_without_an_answer_is_not_in_the_history() -> None:
+    life, first, second = await begun(rollout=asking())
+    life.requests[second] = BAD
+    await life.passes()
+    assert (selected(life.cluster), life.replicas(second)) == (first, 0)
+    assert "queries" not in life.status["rollouts"][0]["canary"]
+
+
 async def test_it_loses_its_traffic_when_prometheus_says_that_it_is_worse() -> None:
     life, first, second = await begun(rollout=asking())
     await life.passes()

@@ -126,6 +126,26 @@ def test_rows_of_another_config_map_are_other_rows() -> None:
     assert reason(spec, rolling(spec, unlike, 0.95, 0.6)) is None
 
 
+def test_rows_from_a_url_are_those_of_their_digest() -> None:
+    def rows(digest: str) -> dict[str, Any]:
+        return {"name": "golden", "uri": "https://x.example.org/r.npz", "sha256": digest * 64}
+
+    spec = scored(**ACCURACY, datasets=rows("1"))
+    like = scored(uri="http://m/1", **ACCURACY, datasets=rows("1"))
+    unlike = scored(uri="http://m/1", **ACCURACY, datasets=rows("2"))
+    assert reason(spec, rolling(spec, like, 0.95, 0.6)) == "VerificationFailed"
+    assert reason(spec, rolling(spec, unlike, 0.95, 0.6)) is None
+
+
+def test_what_serves_is_not_compared_with_itself() -> None:
+    spec = scored()
+    serves = replace(revision(spec, 1, 0.95), signature=None)
+    seen = a_world(serves, good=spec.fingerprint, track=spec.fingerprint)
+    found = standing(spec, seen)
+    assert found is not None
+    assert (found.trusted, found.fault) == (True, None)
+
+
 @pytest.mark.parametrize("old", [None, float("nan"), float("inf")])
 def test_what_was_not_measured_before_is_not_compared(old: float | None) -> None:
     spec = scored()

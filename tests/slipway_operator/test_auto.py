@@ -10,6 +10,7 @@ from slipway_operator.core.observed import Observed
 from slipway_operator.core.pods import Pod
 from slipway_operator.core.rollout import choose
 from slipway_operator.core.spec import Strategy
+from slipway_operator.core.standing import inquiry
 from support.builders import a_raw_spec, a_revision, a_spec, a_world
 from support.lives import Life
 from support.passes import NEW_URI, change, condition
@@ -62,6 +63,15 @@ def test_a_row_of_the_table(seen: Observed, strategy: str, words: str) -> None:
 def test_who_has_chosen_is_not_told_why() -> None:
     found = choose(a_spec(), world(2, NO_ROOM))
     assert found == (Strategy.BLUE_GREEN, "")
+
+
+def test_a_pod_of_each_is_asked_what_it_takes_until_that_is_known() -> None:
+    old, new = (a_revision(name, n, wanted=4, ready=1) for n, name in enumerate(("old", NEW)))
+    seen = a_world(old, new, good="old", track="old")
+    assert inquiry(SPEC, seen).one == {"old", NEW}
+    told = [replace(revision, signature=SAME) for revision in (old, new)]
+    assert inquiry(SPEC, replace(seen, revisions=tuple(told))).one == set()
+    assert inquiry(a_spec(), seen).one == set(), "nobody wants to know"
 
 
 async def serving(room: int, **spec: Any) -> tuple[Life, str, str]:

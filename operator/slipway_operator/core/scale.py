@@ -20,9 +20,8 @@ def counts(spec: Spec, seen: Observed, course: Course) -> dict[str, int]:
 def _count(revision: Revision, spec: Spec, course: Course) -> int | None:
     if revision.fingerprint not in course.active:
         return 0 if revision.workload else None
-    rolling = course.rolling
-    if rolling is not None and (rolling.begun or rolling.done):
-        return rolling.counts[revision.fingerprint]
+    if course.rolling is not None and course.rolling.begun:
+        return course.rolling.counts[revision.fingerprint]
     has = revision.workload.wanted if revision.workload else 0
     replaced = course.aim == course.traffic.good and revision.fingerprint != course.aim
     if replaced and not spec.rollout.window:

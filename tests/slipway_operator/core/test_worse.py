@@ -137,7 +137,7 @@ def test_rows_from_a_url_are_those_of_their_digest() -> None:
     assert reason(spec, rolling(spec, unlike, 0.95, 0.6)) is None
 
 
-def test_what_serves_is_not_compared_with_itself() -> None:
+def test_what_serves_needs_no_signature_to_be_compared_with() -> None:
     spec = scored()
     serves = replace(revision(spec, 1, 0.95), signature=None)
     seen = a_world(serves, good=spec.fingerprint, track=spec.fingerprint)

@@ -130,6 +130,6 @@ def _whole(spec: Spec, seen: Observed) -> int:
 
 
 def _surge(spec: Spec, whole: int) -> int:
-    """Count the pods that there may be beyond those that serve, one at least."""
+    """Count the pods that there may be beyond those that serve."""
     surge = spec.rollout.surge
-    return max(1, surge if isinstance(surge, int) else ceil(whole * int(surge[:-1]) / 100))
+    return surge if isinstance(surge, int) else ceil(whole * int(surge[:-1]) / 100)

@@ -192,9 +192,10 @@ async def test_one_that_is_aborted_is_replaced_in_the_same_way() -> None:
     assert "rollingUpdate" not in life.status["rollout"]
 
 
-async def test_the_spec_of_before_goes_back_in_the_same_way() -> None:
+@pytest.mark.parametrize("paused", [False, True])
+async def test_the_spec_of_before_goes_back_in_the_same_way(paused: bool) -> None:
     life, first, second = await middle()
-    change(life.cluster, model=a_raw_spec()["model"])
+    change(life.cluster, model=a_raw_spec()["model"], rollout=rollout(paused=paused))
     await watched(life, least=4, most=5)
     assert endpoints(life) == {first: 4}
     assert life.replicas(second) == 0

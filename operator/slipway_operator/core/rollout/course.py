@@ -168,8 +168,9 @@ def _roll(spec: Spec, seen: Observed, aim: str, *, trusted: bool, refused: bool)
     """Replace the pods of others by those of the aim, bit by bit."""
     good = last_good(seen)
     back = refused or aim != spec.fingerprint
-    held = not back and crew.held(spec, seen.revision(good))
-    ready = back or aim == good or (trusted and not held)
+    known = back or aim == good
+    held = not known and crew.held(spec, seen.revision(good))
+    ready = known or (trusted and not held)
     now = rolling.roll(spec, seen, aim, ready=ready, held=held)
     if now.done:
         phase = Phase.ROLLED_BACK if refused else Phase.PREPARING if back else Phase.COMPLETE

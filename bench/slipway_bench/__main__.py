@@ -13,6 +13,7 @@ from slipway_bench import (
     models,
     overload,
     scrape,
+    shadowing,
     soak,
     speed,
     table,
@@ -37,6 +38,7 @@ MEASURES: dict[str, Callable[[dict[str, models.Model], Rounds], Iterator[table.R
     "overload": overload.measure,
     "scrape": scrape.measure,
     "verification": verifying.measure,
+    "shadow": shadowing.measure,
 }
 
 

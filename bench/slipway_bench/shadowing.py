@@ -1,0 +1,80 @@
+"""What a shadow costs the users whose requests are copied to it.
+
+The twin that answers the copies runs on the same CPUs, which it does not in a cluster: of the two
+models measured here, its share is small.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from http.client import HTTPConnection
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from slipway_bench.asks import as_binary
+from slipway_bench.load import Load, ask
+from slipway_bench.models import Model
+from slipway_bench.servers import Server, running, slipway
+from slipway_bench.settings import SETTINGS
+from slipway_bench.speed import Rounds
+from slipway_bench.table import Row, Target
+
+HALF = 0.5
+CONNECTIONS = 32
+SLOWER = 1.05
+NOTICED = 3.0
+"""A server looks for its bid every 2 seconds."""
+
+
+def measure(models: dict[str, Model], rounds: Rounds) -> Iterator[Row]:
+    """Ask at half of what can be answered, with a copy of every request and without, in turns."""
+    for name in ("tiny", "mlp"):
+        yield from _measure(name, models[name], rounds)
+
+
+def _measure(name: str, model: Model, rounds: Rounds) -> Iterator[Row]:
+    question = [as_binary(model)]
+    alone, copied, copies = list[float](), list[float](), list[float]()
+    with TemporaryDirectory() as folder, running(slipway(model)) as twin:
+        shadow = Path(folder) / "shadow.json"
+        launch = slipway(model, "--config", _settings(Path(folder), model))
+        with running(replace(launch, name="shadowed")) as server:
+            peak = ask(server.http, question, Load(16, rounds.seconds)).flawless().rate
+            load = Load(CONNECTIONS, rounds.seconds, rate=HALF * peak)
+            for _ in range(rounds.count):
+                alone.append(ask(server.http, question, load).sound().latency_us["p99"])
+                shadow.write_text(_bid(twin))
+                time.sleep(NOTICED)
+                before = _sent(server)
+                copied.append(ask(server.http, question, load).sound().latency_us["p99"])
+                copies.append((_sent(server) - before) / rounds.seconds)
+                shadow.unlink()
+                time.sleep(NOTICED)
+    ratios = [with_ / without for with_, without in zip(copied, alone, strict=True)]
+    case = f"{name}, binary, at half load"
+    yield Row(f"{case}: p99", "µs", alone)
+    yield Row(f"{case}: p99 with a shadow / without", "x", ratios, Target(SLOWER))
+    yield Row(f"{case}: copies a second", "1/s", copies)
+
+
+def _settings(folder: Path, model: Model) -> Path:
+    served = {"name": model.name, "version": "", "uri": "", "sha256": None}
+    path = folder / "settings.json"
+    path.write_text(json.dumps({**SETTINGS, "model": served}))
+    return path
+
+
+def _bid(twin: Server) -> str:
+    said = {"schemaVersion": 1, "revision": "twin", "url": f"http://127.0.0.1:{twin.http}"}
+    return json.dumps({**said, "percent": 100, "rtol": 0.001, "atol": 0.0001})
+
+
+def _sent(server: Server) -> int:
+    """Count the copies that were answered, over all of them."""
+    with closing(HTTPConnection("127.0.0.1", server.admin, timeout=5)) as connection:
+        connection.request("GET", "/metrics")
+        lines = connection.getresponse().read().decode().splitlines()
+    found = (line for line in lines if line.startswith("slipway_shadow_requests_total"))
+    return sum(int(float(line.rpartition(" ")[2])) for line in found if 'result="agreed"' in line)

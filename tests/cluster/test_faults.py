@@ -296,7 +296,7 @@ def is_seen(pod: Object) -> bool:
     states = [c[when] for c in containers for when in ("state", "lastState") if when in c]
     ended = any(state.get("terminated", {}).get("exitCode", 0) for state in states)
     waits = {state.get("waiting", {}).get("reason") for state in states}
-    unplaced = any(c["reason"] == "Unschedulable" for c in status["conditions"] if "reason" in c)
+    unplaced = any(c.get("reason") == "Unschedulable" for c in status.get("conditions", ()))
     return ended or unplaced or "ErrImagePull" in waits
 
 

@@ -151,8 +151,8 @@ async def _list(
     ref: Ref, known: Observed, spec: Spec, whom: Inquiry, world: World
 ) -> Sequence[Manifest]:
     """List the pods that matter, the eldest first; all of them where they make room for others."""
-    moving = known.pooled or known.good != spec.fingerprint
-    rolling = spec.rollout.strategy in {Strategy.ROLLING_UPDATE, Strategy.AUTO} and moving
+    several = sum(r.workload is not None and r.workload.wanted > 0 for r in known.revisions) > 1
+    rolling = spec.rollout.strategy in {Strategy.ROLLING_UPDATE, Strategy.AUTO} and several
     every = known.pooled or rolling or spec.rollout.strategy is Strategy.RECREATE
     wanted = [
         r.fingerprint

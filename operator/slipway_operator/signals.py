@@ -38,6 +38,6 @@ class PodSignals:
                 method, url, timeout=TIMEOUT, allow_redirects=False
             ) as response:
                 said = json.loads(await body(response))
-        except (aiohttp.ClientError, TimeoutError, ValueError):
+        except (aiohttp.ClientError, RecursionError, TimeoutError, ValueError):
             return None
         return said if isinstance(said, dict) and said.get("schemaVersion") == 1 else None

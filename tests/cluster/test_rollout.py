@@ -67,6 +67,7 @@ def test_a_broken_revision_leaves_the_old_one_serving_and_status_says_why(
     assert workplace.get("mdeploy", "iris")["status"]["stableRevision"] == old
 
 
+@pytest.mark.alone
 def test_draining_a_pods_node_under_load_fails_no_request(workplace: Workplace) -> None:
     serve_first(workplace)
     client = load.start(workplace, "iris", {"1": iris(1)})

@@ -6,18 +6,22 @@ from typing import Any
 import pytest
 
 from slipway_operator.core.contract import Signature, Tensor
+from slipway_operator.core.decide import decide
 from slipway_operator.core.observed import Observed
 from slipway_operator.core.pods import Pod
+from slipway_operator.core.render import record
+from slipway_operator.core.report import report
 from slipway_operator.core.rollout import choose
 from slipway_operator.core.spec import Strategy
 from slipway_operator.core.standing import inquiry
-from support.builders import a_raw_spec, a_revision, a_spec, a_world
+from support.builders import NOON, a_raw_spec, a_revision, a_spec, a_world
+from support.crd import SCHEMA
 from support.lives import Life
 from support.passes import NEW_URI, change, condition
 from support.verifications import a_report, a_verification
 
 ROLLOUT = {**a_raw_spec()["rollout"], "strategy": "Auto"}
-SPEC = a_spec(rollout=ROLLOUT)
+SPEC = a_spec(replicas=4, rollout=ROLLOUT)
 NEW = SPEC.fingerprint
 X = Tensor("x", "FP32", (-1, 4))
 SAME = Signature((X,), (Tensor("y", "FP32", (-1, 1)),))
@@ -63,6 +67,16 @@ def test_a_row_of_the_table(seen: Observed, strategy: str, words: str) -> None:
 def test_who_has_chosen_is_not_told_why() -> None:
     found = choose(a_spec(), world(2, NO_ROOM))
     assert found == (Strategy.BLUE_GREEN, "")
+
+
+def test_a_reason_of_any_length_fits_into_status() -> None:
+    wide = Signature(tuple(Tensor(f"x{n}" * 9, "FP32", (-1,)) for n in range(64)), SAME.outputs)
+    seen, known = world(2, NO_ROOM, takes=wide), record("fraud", SPEC, "runtime:1")
+    seen = replace(seen, revisions=tuple(replace(r, record=known) for r in seen.revisions))
+    status = report(("risk", "fraud"), seen, decide(SPEC, seen), NOON)
+    assert len(choose(SPEC, seen).why) > 1024
+    schema = SCHEMA["properties"]["status"]["properties"]["rollout"]["properties"]["message"]
+    assert len(status["rollout"]["message"]) == schema["maxLength"]
 
 
 def test_a_pod_of_each_is_asked_what_it_takes_until_that_is_known() -> None:

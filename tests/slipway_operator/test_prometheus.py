@@ -49,7 +49,6 @@ def series(*values: str) -> bytes:
     [
         (series("0.25"), 0.25),
         (series("1e-3"), 0.001),
-        (series("+Inf"), float("inf")),
         (said("scalar", [1, "7"]), 7.0),
     ],
 )
@@ -69,6 +68,9 @@ REFUSED = {"status": "error", "errorType": "bad_data", "error": "parse error: " 
         (series("1", "2"), "it gives 2 series: aggregate them to one"),
         (series("NaN"), "it gives NaN"),
         (said("scalar", [1, "NaN"]), "it gives NaN"),
+        (series("+Inf"), "it gives +Inf"),
+        (series("9" * 400), "it gives 999"),
+        (b'{"status": "success", "data": ' + b"[" * 60_000, "no answer of its API"),
         (said("matrix", []), "it gives a matrix, not one number"),
         (said("string", [0, "7"]), "it gives a string, not one number"),
         (json.dumps(REFUSED).encode(), "Prometheus refuses it: parse error: xxx"),

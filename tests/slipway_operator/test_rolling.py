@@ -104,14 +104,18 @@ async def test_so_many_at_a_time_as_the_surge_says(surge: int | str, most: int) 
 async def test_status_counts_the_pods_of_both() -> None:
     life, first = await serving(4)
     second = change(life.cluster, model=NEW_URI)
-    await life.passes(6)
+    await life.passes(7)
     status = life.status
     assert status["rollout"] == {
         "revision": second,
         "strategy": "RollingUpdate",
         "phase": "Rolling",
         "startedTime": "2026-01-01T12:00:00Z",
-        "rollingUpdate": {"replicas": 4, "updatedReplicas": 2},
+        "rollingUpdate": {
+            "replicas": 4,
+            "updatedReplicas": 2,
+            "progressTime": "2026-01-01T12:00:00Z",
+        },
     }
     assert status["readyReplicas"] >= 4
     assert status["selector"] == f"slipway.dev/model=fraud,slipway.dev/pool={first[-8:]}"
@@ -175,7 +179,7 @@ async def middle(**spec: Any) -> tuple[Life, str, str]:
     """Be in the middle of replacing four pods."""
     life, first = await serving(4, **spec)
     second = change(life.cluster, model=NEW_URI)
-    await life.passes(6)
+    await life.passes(7)
     now = endpoints(life)
     assert min(now[first], now[second]) >= 2
     return life, first, second
@@ -212,10 +216,42 @@ async def test_a_third_revision_replaces_both() -> None:
     assert results[:2] == ["Promoted", "Superseded"]
 
 
+@pytest.mark.parametrize("then", ["it fails", "aborted", "another", "BlueGreen"])
+async def test_a_third_revision_that_is_not_trusted_never_joins(then: str) -> None:
+    life, first, second = await middle(verification=a_verification())
+    bad = change(life.cluster, model=THIRD_URI)
+    life.reports[bad] = a_report("Failed") if then == "it fails" else a_report(state="Running")
+    seen = await watched(life, least=4, most=6, passes=4)
+    last = {"it fails": first, "aborted": first, "another": "", "BlueGreen": first}[then]
+    if then == "aborted":
+        change(life.cluster, rollout=rollout(abort=bad))
+    if then == "another":
+        last = change(life.cluster, model={"uri": "https://models.example.org/4.onnx"})
+    if then == "BlueGreen":
+        change(life.cluster, rollout=a_raw_spec()["rollout"])
+    seen += await watched(life, least=4, most=9, passes=25)
+    assert not [now for now in seen if bad in now]
+    assert endpoints(life) == {last: 4}
+    assert life.replicas(second) == 0
+
+
+async def test_one_that_serves_alone_is_replaced_bit_by_bit_when_it_is_aborted() -> None:
+    life, first = await serving(4)
+    second = change(life.cluster, model=NEW_URI)
+    await watched(life, least=4, most=5)
+    assert endpoints(life) == {second: 4}
+    change(life.cluster, rollout=rollout(abort=second))
+    seen = await watched(life, least=4, most=5)
+    assert {first: 2, second: 2} in seen
+    assert endpoints(life) == {first: 4}
+
+
 @pytest.mark.parametrize("how", ["Late", "ModelInvalid"])
 async def test_one_that_fails_in_the_middle_goes_back(how: str) -> None:
     life, first, second = await middle()
     life.broken[second] = how
+    await life.passes(2)
+    life.now += timedelta(minutes=11)
     await life.passes(20)
     assert endpoints(life) == {first: 4}
     assert life.replicas(second) == 0

@@ -87,7 +87,8 @@ def ready(seen: Observed, plan: Plan) -> Condition:
     latest = seen.revision(plan.latest)
     if plan.fault is not None:
         return Condition("Ready", "False", *_why(plan, plan.fault))
-    if plan.traffic.good == plan.latest and rollout.complete(latest, plan.needed):
+    alone = plan.traffic.good == plan.latest and not plan.traffic.pooled
+    if alone and rollout.complete(latest, plan.needed):
         return Condition("Ready", "True", "Serving", f"revision {plan.latest} serves")
     return Condition("Ready", "False", *_waits(seen, plan))
 

@@ -116,10 +116,10 @@ def _lasting(plan: Plan, seen: Observed) -> Fault | None:
     if rollout.betrayed(seen, plan.latest) is not None:
         return plan.fault
     instead = plan.traffic.good not in {None, plan.latest}
-    late = plan.strategy is Strategy.RECREATE or plan.phase is Phase.ROLLING
-    if not late or not instead:
+    rolling = plan.course.rolling if plan.phase is Phase.ROLLING else None
+    if not instead or (rolling is None and plan.strategy is not Strategy.RECREATE):
         return None
-    overdue = _overdue(seen, plan.latest)
+    overdue = _overdue(seen, plan.latest) if rolling is None else LATE if rolling.late else None
     if plan.fault is not None and (plan.fault.final or overdue):
         return plan.fault
     return Fault(reason=DEADLINE, message=overdue) if overdue else None
@@ -144,7 +144,7 @@ def _routine(plan: Plan, seen: Observed) -> timedelta | None:
     """Choose when to look again; a settled Deployment rings by itself when its counts change."""
     revision = seen.revision(plan.latest)
     well = rollout.complete(revision, plan.needed)
-    settled = plan.traffic.good == plan.latest == seen.good == seen.track
+    settled = plan.traffic.good == plan.latest == seen.good == seen.track and not seen.pooled
     if settled and well and revision is not None and revision.digest is not None:
         pending = plan.standing is not None and not plan.standing.trusted
         return ROLLING if pending else STALLED if _blind(seen) else None
@@ -155,6 +155,8 @@ def _routine(plan: Plan, seen: Observed) -> timedelta | None:
     calm = settled or waits or known or _overdue(seen, plan.latest)
     return STALLED if calm and plan.phase not in MOVING else ROLLING
 
+
+LATE = "no further pod has taken over within spec.rollout.progressDeadlineSeconds"
 
 MOVING = frozenset({Phase.STOPPING, Phase.ROLLING, Phase.ROLLING_BACK})
 """Phases in which the next step waits for pods, whatever is wrong with the latest revision."""

@@ -155,7 +155,8 @@ class Progress:
     """Where the rollout of a revision is, as status holds it, and since when it goes on.
 
     Of a canary, ``passed`` is how many steps are behind it, ``since`` when the present one began.
-    ``replicas`` is how many pods serve while one revision replaces another bit by bit.
+    ``replicas`` is how many pods serve while one revision replaces another bit by bit, ``updated``
+    how many it had in them at most, and ``moved`` since when.
     """
 
     fingerprint: str
@@ -165,6 +166,8 @@ class Progress:
     since: datetime | None = None
     shadow: Shadowed | None = None
     replicas: int | None = None
+    updated: int | None = None
+    moved: datetime | None = None
 
     @property
     def tried(self) -> bool:
@@ -177,7 +180,7 @@ class Progress:
         held = status.get("rollout", {})
         if "revision" not in held:
             return None
-        canary = held.get("canary", {})
+        canary, rolling = held.get("canary", {}), held.get("rollingUpdate", {})
         return cls(
             fingerprint=names.fingerprint(held["revision"]),
             phase=held["phase"],
@@ -185,7 +188,9 @@ class Progress:
             passed=canary.get("passedSteps"),
             since=moment(canary, "startedTime"),
             shadow=Shadowed.read(held.get("shadow")),
-            replicas=held.get("rollingUpdate", {}).get("replicas"),
+            replicas=rolling.get("replicas"),
+            updated=rolling.get("updatedReplicas"),
+            moved=moment(rolling, "progressTime"),
         )
 
 

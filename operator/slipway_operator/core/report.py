@@ -60,7 +60,7 @@ def _rollout(name: str, plan: Plan, began: datetime) -> dict[str, Any]:
         "startedTime": written(began),
     }
     if plan.choice.why:
-        found["message"] = plan.choice.why[:MESSAGE_LIMIT]
+        found["message"] = plan.choice.why[: history.MESSAGE_LIMIT]
     trial = plan.course.trial
     if trial.mirror is not None and plan.course.tried:
         found["shadow"] = _shadow(trial.mirror)
@@ -68,8 +68,9 @@ def _rollout(name: str, plan: Plan, began: datetime) -> dict[str, Any]:
         found["canary"] = _canary(trial.share)
     rolling = plan.course.rolling
     if rolling is not None and plan.traffic.pooled:
-        numbers = {"replicas": rolling.replicas, "updatedReplicas": rolling.joined}
-        found["rollingUpdate"] = numbers
+        since = {"progressTime": written(rolling.since)} if rolling.since else {}
+        numbers = {"replicas": rolling.replicas, "updatedReplicas": rolling.updated}
+        found["rollingUpdate"] = {**numbers, **since}
     return found
 
 

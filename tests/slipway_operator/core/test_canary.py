@@ -185,6 +185,13 @@ def test_what_prometheus_said_before_its_pods_were_there_stops_nothing() -> None
     assert taken(seen, wish(canary={"queries": [RATE]})).refusal is None
 
 
+def test_what_prometheus_says_between_two_steps_stops_it_too() -> None:
+    seen = replace(under_way(passed=1, since=None), readings={"rate": Reading(9.0)})
+    assert taken(seen, wish(canary={"queries": [RATE]})).refusal is not None
+    over = replace(under_way(a_pod(), passed=2, since=None), readings={"rate": Reading(9.0)})
+    assert taken(over, wish(canary={"queries": [RATE]})).refusal is not None
+
+
 def test_a_query_that_nobody_has_asked_yet_is_no_pass() -> None:
     seen = under_way(a_pod(runtime=told(100)), since=OVER)
     found = taken(seen, wish(canary={"queries": [RATE]}))

@@ -1,11 +1,12 @@
 """Each row of the rolling update's table, and who joins its pool."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from slipway_operator.core.conditions import available
+from slipway_operator.core.conditions import available, ready
 from slipway_operator.core.decide import decide
 from slipway_operator.core.observed import Observed, Progress, Revision
 from slipway_operator.core.pods import Pod
@@ -33,7 +34,8 @@ def has(fingerprint: str, count: int, number: int = 1, **workload: Any) -> Revis
 
 def pods(fingerprint: str, count: int, **changes: Any) -> tuple[Pod, ...]:
     pod = Pod(name="", fingerprint=fingerprint, track=fingerprint, pool="old", ready=True)
-    return tuple(replace(pod, name=f"{fingerprint}-{n}", **changes) for n in range(count))
+    name = changes.pop("name", fingerprint)
+    return tuple(replace(pod, name=f"{name}-{n}", **changes) for n in range(count))
 
 
 def amid(*revisions: Revision, of: tuple[Pod, ...] = (), known: bool = True) -> Observed:
@@ -52,6 +54,7 @@ def counts(seen: Observed, spec: Spec | None = None) -> dict[str, int]:
     return dict(found.counts)
 
 
+LABELLED = (*pods("old", 4), *pods(B, 1))
 BEFORE = a_world(has("old", 4), has(B, 1, 2), good="old", track="old")
 
 
@@ -59,9 +62,10 @@ BEFORE = a_world(has("old", 4), has(B, 1, 2), good="old", track="old")
     ("seen", "spec", "trusted", "phase", "pooled"),
     [
         (replace(BEFORE, revisions=(has("old", 4),)), wish(), True, Phase.PREPARING, False),
+        (replace(BEFORE, pods=pods("old", 4, pool="")), wish(), True, Phase.ROLLING, False),
         (BEFORE, wish(), False, Phase.VERIFYING, False),
         (BEFORE, wish(paused=True), True, Phase.PAUSED, False),
-        (BEFORE, wish(), True, Phase.ROLLING, True),
+        (replace(BEFORE, pods=LABELLED), wish(), True, Phase.ROLLING, True),
         (amid(has("old", 3), has(B, 1, 2)), wish(), True, Phase.ROLLING, True),
         (amid(has("old", 3), has(B, 1, 2)), wish(paused=True), True, Phase.PAUSED, True),
         (amid(has("old", 0), has(B, 4, 2)), wish(), True, Phase.COMPLETE, False),
@@ -110,9 +114,17 @@ def test_while_it_is_held_everything_stays_as_it_is() -> None:
 
 
 def test_of_others_that_which_served_first_stays_longest() -> None:
-    seen = amid(has("old", 2), has("mid", 2, 2), has(B, 1, 3), of=pods(B, 1))
+    seen = amid(has("old", 2), has("mid", 2, 2), has(B, 1, 3), of=(*pods("mid", 2), *pods(B, 1)))
     assert counts(seen) == {"old": 2, "mid": 1, B: 1}
-    assert counts(replace(seen, pods=pods(B, 3))) == {"old": 1, "mid": 0, B: 1}
+    assert counts(replace(seen, pods=(*pods("mid", 2), *pods(B, 3)))) == {"old": 1, "mid": 0, B: 1}
+
+
+def test_a_revision_that_has_not_joined_is_nobody_and_keeps_no_room() -> None:
+    apart = (*pods("mid", 2), *pods("bad", 1, pool=""), *pods(B, 1, pool=""))
+    seen = amid(has("old", 2), has("mid", 2, 2), has("bad", 1, 3), has(B, 1, 4), of=apart)
+    assert counts(seen) == {"old": 2, "mid": 2, "bad": 0, B: 1}
+    assert course(seen).serving == {"old", "mid", B}
+    assert course(seen, trusted=False).serving == {"old", "mid"}
 
 
 def test_an_hpas_count_is_the_one_that_status_holds() -> None:
@@ -142,11 +154,36 @@ def moved(seen: Observed, *, trusted: bool = True) -> set[str]:
     return {move.pod for move in found}
 
 
+def test_it_is_late_when_no_further_pod_has_joined_for_too_long() -> None:
+    seen = amid(has("old", 3), has(B, 2, 2, ready=1, overdue="old news"), of=pods(B, 1))
+
+    def lasting(minutes: float, updated: int, spec: Spec | None = None) -> str | None:
+        since = NOON - timedelta(minutes=minutes)
+        rollout = Progress(B, "Rolling", NOON, replicas=4, updated=updated, moved=since)
+        found = decide(spec or wish(), replace(seen, rollout=rollout)).lasting
+        return found.reason if found else None
+
+    assert lasting(10.1, 1) == "ProgressDeadlineExceeded"
+    assert lasting(10, 1) is None
+    assert lasting(10.1, 0) is None, "one has joined just now"
+    assert lasting(10.1, 2) == "ProgressDeadlineExceeded", "one that had joined is lost again"
+    assert lasting(10.1, 1, wish(paused=True)) is None
+    assert decide(wish(), seen).lasting is None, "a Deployment's own word is not asked for"
+
+
 def test_ready_pods_of_both_join_before_the_service_selects_the_pool() -> None:
     old, new = pods("old", 2, pool=""), pods(B, 1, pool="")
     seen = replace(BEFORE, pods=(*old, *new))
     assert moved(seen) == {"old-0", "old-1", f"{B}-0"}
+    assert not course(seen).traffic.pooled
     assert moved(seen, trusted=False) == set()
+
+
+def test_pods_that_start_while_it_is_held_join_all_the_same() -> None:
+    late = amid(has("old", 2), has(B, 2, 2), of=(*pods(B, 1), *pods(B, 1, name="new", pool="")))
+    found = course(late, wish(paused=True))
+    assert [move.pod for move in moves(late, found, B)] == ["new-0"]
+    assert found.serving == {"old", B}
 
 
 def test_who_is_not_ready_not_trusted_or_about_to_go_does_not_join() -> None:
@@ -160,4 +197,16 @@ def test_who_is_not_ready_not_trusted_or_about_to_go_does_not_join() -> None:
 def test_pods_of_the_new_one_alone_are_service_enough() -> None:
     seen = amid(has("old", 0), has(B, 4, 2, current=False), of=pods(B, 4))
     found = available(seen, decide(wish(), seen))
-    assert (found.status, found.message) == ("True", f"4 pods of revision {B} ready")
+    assert (found.status, found.message) == ("True", f"4 pods of revisions {B} and old ready")
+
+
+def test_the_one_that_served_is_not_ready_while_another_serves_beside_it() -> None:
+    spec = wish()
+    seen = replace(
+        amid(has(B, 1), has("mid", 3, 2), of=(*pods(B, 1, pool=B), *pods("mid", 3, pool=B))),
+        good=B,
+        track=B,
+    )
+    plan = decide(spec, seen)
+    assert (plan.traffic.pooled, ready(seen, plan).status) == (True, "False")
+    assert plan.recheck_after == timedelta(seconds=2)

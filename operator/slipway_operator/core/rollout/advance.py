@@ -98,15 +98,15 @@ def _roll(spec: Spec, seen: Observed, aim: str, *, trusted: bool, refused: bool)
     back = refused or aim != spec.fingerprint
     known = back or aim == good
     held = not known and crew.held(spec, seen.revision(good))
-    ready = known or (trusted and not held)
-    now = rolling.roll(spec, seen, aim, ready=ready, held=held)
+    joining = known or trusted
+    now = rolling.roll(spec, seen, aim, joining=joining, held=held)
     if now.done:
         phase = Phase.ROLLED_BACK if refused else Phase.PREPARING if back else Phase.COMPLETE
         traffic = Traffic(track=aim, good=aim)
     else:
-        phase = Phase.ROLLING_BACK if back else _amid(now, ready=ready, trusted=trusted)
+        phase = Phase.ROLLING_BACK if back else _amid(now, joining=joining, held=held)
         track = (seen.track if seen.pooled else good) or aim
-        traffic = Traffic(track=track, good=good, pooled=now.begun)
+        traffic = Traffic(track=track, good=good, pooled=now.pooled)
     return Course(
         phase=phase,
         aim=aim,
@@ -117,13 +117,13 @@ def _roll(spec: Spec, seen: Observed, aim: str, *, trusted: bool, refused: bool)
     )
 
 
-def _amid(now: Rolling, *, ready: bool, trusted: bool) -> Phase:
+def _amid(now: Rolling, *, joining: bool, held: bool) -> Phase:
     """Name the phase of pods that are not all replaced yet."""
-    if ready:
-        return Phase.ROLLING if now.begun else Phase.PREPARING
     if not now.begun and not now.first:
         return Phase.PREPARING
-    return Phase.PAUSED if trusted else Phase.VERIFYING
+    if not joining:
+        return Phase.VERIFYING
+    return Phase.PAUSED if held else Phase.ROLLING
 
 
 def _aim(spec: Spec, good: str | None, seen: Observed) -> str:

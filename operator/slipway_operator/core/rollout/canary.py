@@ -104,7 +104,7 @@ def share(
     refusal = (
         _broken_down(taken, spec.fingerprint)
         or gates.judge(sure=True)
-        or (queries.judge(canary, seen.readings) if progress.since is not None else None)
+        or (queries.judge(canary, seen.readings) if progress.since or progress.passed else None)
     )
     if refusal is not None:
         return replace(now, refusal=refusal, pods=0)

@@ -61,7 +61,7 @@ class Course:
         """Name the revisions whose pods take the traffic."""
         if self.rolling is None or not self.traffic.pooled:
             return frozenset({self.traffic.track})
-        return frozenset(self.rolling.counts) - (set() if self.rolling.joining else {self.aim})
+        return self.rolling.members
 
     @property
     def tried(self) -> bool:

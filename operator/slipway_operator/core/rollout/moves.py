@@ -27,9 +27,9 @@ def moves(seen: Observed, course: Course, latest: str) -> Iterator[Move]:
     it has answered so far is not taken: it could not be judged.
     """
     track = course.traffic.track
-    if course.traffic.pooled:
+    if course.rolling is not None and course.rolling.begun and not course.rolling.done:
         for pod in seen.pods:
-            serves = pod.fingerprint in course.serving and pod.ready and not pod.leaving
+            serves = pod.fingerprint in course.rolling.members and pod.ready and not pod.leaving
             if serves and pod.pool != track:
                 yield Move(pod.name, track, label=names.POOL_LABEL)
     ready = [pod for pod in seen.pods_of(latest) if pod.ready and not pod.leaving]

@@ -7,24 +7,28 @@ and never more pods than these and the surge. When the new one has all of its ow
 selects it alone.
 
 Whoever is aimed at, the pool goes on until that one has all its pods: going back is the same, the
-other way round, and a third revision replaces both.
+other way round, and a third revision replaces both. A revision that is neither aimed at nor has a
+pod in the pool has none.
 
-============================  ============  ==================  ===========================
-new revision                  Service       pods of the others  pods of the new one
-============================  ============  ==================  ===========================
-gets its first pods ready     the old one   all                 the surge
-is trusted, and not held      the pool      all                 the surge
-is in the pool, status knows  the pool      what is missing     what the others leave
-is held after that            the pool      as they are         as they are
-has all                       the new one   none                all
-============================  ============  ==================  ===========================
+=================================  ============  ==================  ===========================
+new revision                       Service       pods of the others  pods of the new one
+=================================  ============  ==================  ===========================
+gets its first pods ready          the old one   all                 the surge
+is trusted, and not held: labels   the old one   all                 the surge
+all who serve have the label       the pool      all                 the surge
+is in the pool, and status knows   the pool      what is missing     what the others leave
+is held after that                 the pool      as they are         as they are
+has all                            the new one   none                all
+=================================  ============  ==================  ===========================
 
 How many serve stands in status before the first of them goes: with an HPA, which rests meanwhile,
-nothing else would tell afterwards.
+nothing else would tell afterwards. So does since when no further pod has joined: a Deployment does
+not say that it is late once it has had all its pods.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from math import ceil
 
 from slipway_operator.core.observed import Observed, Revision
@@ -36,18 +40,24 @@ from slipway_operator.core.spec import Autoscaled, Spec, Strategy
 class Rolling:
     """Where it is: of ``replicas`` pods that serve all the time, ``joined`` are of the aim.
 
-    ``counts`` is how many pods each revision is to have, ``first`` whether the aim has its first
-    ones ready, ``joining`` whether these may serve, ``begun`` whether the Service selects the pool,
-    or may. ``done`` says that the aim has all that it needs.
+    ``counts`` is how many pods each revision is to have, ``members`` whose ready pods serve.
+    ``first`` says whether the aim has its first ones ready, ``begun`` whether pods may get the
+    label, ``pooled`` whether the Service selects by it, ``done`` whether the aim has all that it
+    needs. ``updated`` is the most that have joined, ``since`` when that was, None while it is held
+    or goes back; ``late`` says that this is too long ago.
     """
 
     replicas: int
     joined: int
     counts: Mapping[str, int]
+    members: frozenset[str]
     first: bool
-    joining: bool
     begun: bool
+    pooled: bool
     done: bool
+    updated: int
+    since: datetime | None
+    late: bool
 
 
 def planned(spec: Spec, seen: Observed, base: Revision | None) -> bool:
@@ -72,48 +82,80 @@ def needed(spec: Spec, seen: Observed) -> int:
     return min(whole, _surge(spec, whole))
 
 
-def _size(spec: Spec, seen: Observed, aim: str) -> int:
-    """Count the pods that the aim is to have next: those that wait for room in vain are not."""
+def roll(spec: Spec, seen: Observed, aim: str, *, joining: bool, held: bool) -> Rolling:
+    """Move on; ``joining`` says that pods of the aim may serve, ``held`` that no more shall."""
     whole, revision = _whole(spec, seen), seen.revision(aim)
-    there = sum(_there(other) for other in _others(seen, aim))
-    room = whole + _surge(spec, whole) - there
-    return max(revision.ready if revision else 0, min(whole, max(1, room)))
-
-
-def roll(spec: Spec, seen: Observed, aim: str, *, ready: bool, held: bool) -> Rolling:
-    """Move on; ``ready`` says that pods of the aim may serve, ``held`` that nothing may change."""
-    whole, revision = _whole(spec, seen), seen.revision(aim)
+    pool, served = seen.track if seen.pooled else last_good(seen), _served(seen, aim)
+    members = served | {aim} if joining else served
     first = proven(revision, needed(spec, seen))
-    here = (p for p in seen.pods_of(aim) if p.ready and not p.leaving and p.pool == seen.track)
-    joined = len(list(here)) if ready and seen.pooled else 0
-    known = seen.pooled and seen.rollout is not None and seen.rollout.replicas is not None
-    missing = whole - joined if known else whole
-    begun, own = seen.pooled or (ready and first), _size(spec, seen, aim)
-    if held or not begun:
-        own = running(revision) if seen.pooled else max(own, running(revision))
+    begun = seen.pooled or (joining and first and not held)
+    here = [p for p in seen.pods if p.fingerprint in members and p.ready and not p.leaving]
+    joined = len([p for p in here if p.fingerprint == aim and p.pool == pool])
+    joined = joined if seen.pooled else 0
+    onward = aim == spec.fingerprint and not held
+    updated, since = _progress(seen, aim, joined)
     return Rolling(
         replicas=whole,
         joined=joined,
-        counts={aim: own, **dict(_left(_others(seen, aim), missing))},
+        counts=_counts(spec, seen, aim, whole - joined, begun=begun, held=held),
+        members=members,
         first=first,
-        joining=ready,
         begun=begun,
-        done=ready and proven(revision, whole),
+        pooled=seen.pooled or (begun and bool(here) and all(p.pool == pool for p in here)),
+        done=joining and not held and proven(revision, whole),
+        updated=updated,
+        since=since if onward else None,
+        late=seen.pooled and onward and seen.now - since > spec.rollout.deadline,
     )
 
 
-def _left(others: Iterable[Revision], missing: int) -> Iterator[tuple[str, int]]:
-    """Leave the others as many pods as are missing; none of them gets more than it has."""
-    for revision in others:
+def _served(seen: Observed, aim: str) -> frozenset[str]:
+    """Name the others whose pods take the traffic: what served before, and who has joined it."""
+    if not seen.pooled:
+        return frozenset({last_good(seen) or aim}) - {aim}
+    labelled = {p.fingerprint for p in seen.pods if p.pool == seen.track}
+    return frozenset({seen.track or aim, *labelled}) - {aim}
+
+
+def _progress(seen: Observed, aim: str, joined: int) -> tuple[int, datetime]:
+    """Tell how many have joined at most, and since when no further one has."""
+    known = seen.progress(aim)
+    before = known.updated if known is not None and known.updated is not None else -1
+    if known is None or known.moved is None or joined > before:
+        return max(joined, before), seen.now
+    return before, known.moved
+
+
+def _counts(
+    spec: Spec, seen: Observed, aim: str, missing: int, *, begun: bool, held: bool
+) -> dict[str, int]:
+    """Leave those who serve as many pods as are missing; nobody but the aim gets more."""
+    own, has = _size(spec, seen, aim), running(seen.revision(aim))
+    if held or not begun:
+        own = has if seen.pooled else max(own, has)
+    known = seen.pooled and seen.rollout is not None and seen.rollout.replicas is not None
+    others = [r for r in seen.revisions if r.fingerprint != aim and running(r) > 0]
+    members = [r for r in others if r.fingerprint in _served(seen, aim)]
+    members.sort(key=lambda r: (r.fingerprint != last_good(seen), -r.number))
+    left = missing if known and not held else sum(map(running, members))
+    counts = {r.fingerprint: 0 for r in others} | dict(_left(members, left))
+    return counts | {aim: own}
+
+
+def _left(members: Iterable[Revision], missing: int) -> Iterator[tuple[str, int]]:
+    """Divide what is missing; none gets more than it has."""
+    for revision in members:
         count = min(running(revision), max(missing, 0))
         yield revision.fingerprint, count
         missing -= count
 
 
-def _others(seen: Observed, aim: str) -> list[Revision]:
-    """List who else has pods, that which served first."""
-    found = [r for r in seen.revisions if r.fingerprint != aim and running(r) > 0]
-    return sorted(found, key=lambda r: (r.fingerprint != last_good(seen), -r.number))
+def _size(spec: Spec, seen: Observed, aim: str) -> int:
+    """Count the pods that the aim is to have next: those that wait for room in vain are not."""
+    whole, revision = _whole(spec, seen), seen.revision(aim)
+    there = sum(_there(other) for other in seen.revisions if other.fingerprint != aim)
+    room = whole + _surge(spec, whole) - there
+    return max(revision.ready if revision else 0, min(whole, max(1, room)))
 
 
 def _there(revision: Revision) -> int:

@@ -112,10 +112,12 @@ async def test_with_room_for_both_all_traffic_moves_in_one_step() -> None:
 async def test_with_room_for_some_pods_are_replaced_bit_by_bit(verified: bool) -> None:
     spec = {"verification": a_verification()} if verified else {}
     life, first, second = await serving(room=6, **spec)
-    messages = set()
+    messages, counts = set(), []
     for _ in range(20):
+        pooled = "rollingUpdate" in life.status.get("rollout", {})
         await life.passes(1)
-        if "rollingUpdate" in life.status.get("rollout", {}):
+        counts.append(life.replicas(second))
+        if pooled:
             assert life.replicas(first) + life.replicas(second) <= 6, "nobody asks in vain"
         messages.add(life.status.get("rollout", {}).get("message", ""))
     assert life.status["stableRevision"] == second
@@ -124,6 +126,8 @@ async def test_with_room_for_some_pods_are_replaced_bit_by_bit(verified: bool) -
     assert (past["strategy"], past["result"]) == ("RollingUpdate", "Promoted")
     said = "2 of its 4 pods find room beside those that serve, and it takes and gives the same"
     assert said in messages
+    shrunk = counts.index(2, counts.index(4))
+    assert counts[shrunk:] == sorted(counts[shrunk:]), "it is asked for more again and again"
     assert condition(life.cluster, "Ready")["status"] == "True"
 
 

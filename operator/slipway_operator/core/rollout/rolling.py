@@ -97,7 +97,7 @@ def roll(spec: Spec, seen: Observed, aim: str, *, joining: bool, held: bool) -> 
     return Rolling(
         replicas=whole,
         joined=joined,
-        counts=_counts(spec, seen, aim, whole - joined, begun=begun, held=held),
+        counts=_counts(spec, seen, aim, whole - joined, held=held),
         members=members,
         first=first,
         begun=begun,
@@ -126,13 +126,13 @@ def _progress(seen: Observed, aim: str, joined: int) -> tuple[int, datetime]:
     return before, known.moved
 
 
-def _counts(
-    spec: Spec, seen: Observed, aim: str, missing: int, *, begun: bool, held: bool
-) -> dict[str, int]:
+def _counts(spec: Spec, seen: Observed, aim: str, missing: int, *, held: bool) -> dict[str, int]:
     """Leave those who serve as many pods as are missing; nobody but the aim gets more."""
     own, has = _size(spec, seen, aim), running(seen.revision(aim))
-    if held or not begun:
-        own = has if seen.pooled else max(own, has)
+    if not seen.pooled:
+        own = max(own, has)
+    elif held:
+        own = has
     known = seen.pooled and seen.rollout is not None and seen.rollout.replicas is not None
     others = [r for r in seen.revisions if r.fingerprint != aim and running(r) > 0]
     members = [r for r in others if r.fingerprint in _served(seen, aim)]

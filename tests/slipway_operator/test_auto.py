@@ -149,3 +149,15 @@ async def test_a_wrong_one_gets_no_traffic_in_little_room_either() -> None:
     await life.passes(20)
     assert (life.status["stableRevision"], life.replicas(second)) == (first, 0)
     assert condition(life.cluster, "Ready")["reason"] == "RolledBack"
+
+
+@pytest.mark.parametrize("how", ["abort", "rollbackTo"])
+async def test_what_was_rolled_in_little_room_goes_back_in_it(how: str) -> None:
+    life, first, second = await serving(room=6)
+    await life.passes(20)
+    assert life.status["stableRevision"] == second
+    change(life.cluster, rollout=ROLLOUT | {how: {"abort": second, "rollbackTo": first}[how]})
+    await life.passes(30)
+    assert life.status["stableRevision"] == first
+    assert (life.replicas(first), life.replicas(second)) == (4, 0)
+    assert condition(life.cluster, "Ready")["reason"] == "RolledBack"

@@ -373,3 +373,34 @@ async def test_a_suspended_model_stays_in_the_middle() -> None:
         life.now += timedelta(hours=1)
     assert endpoints(life) == before
     assert life.status["selector"].startswith("slipway.dev/model=fraud,slipway.dev/pool=")
+
+
+async def test_pods_that_are_ready_stay_before_those_that_are_not() -> None:
+    life, first, second = await middle()
+    life.broken[first] = "Late"
+    life.bring_up()
+    third = change(life.cluster, model=THIRD_URI, replicas=2)
+    life.broken[third] = "Late"
+    await life.passes(6)
+    assert endpoints(life) == {second: 2}
+
+
+async def test_one_that_is_refused_does_not_serve_since_it_is_named_to_be_gone_back_to() -> None:
+    life, first = await serving(4)
+    second = change(life.cluster, model=NEW_URI, rollout=rollout(paused=True))
+    await life.passes(6)
+    change(life.cluster, rollout=rollout(abort=second, rollbackTo=second))
+    assert await watched(life, least=4, most=5) == [{first: 4}]
+    assert life.replicas(second) == 0
+
+
+async def test_a_canary_that_is_named_to_be_gone_back_to_takes_its_steps_all_the_same() -> None:
+    life, first, second = await middle()
+    canary = {"steps": [{"weight": 20, "duration": "1m"}], "minRequests": 1, "maxErrorRatio": "0"}
+    wish = {**a_raw_spec()["rollout"], "strategy": "Canary", "canary": canary}
+    third = change(life.cluster, model=THIRD_URI, rollout=wish)
+    life.requests[third] = answered(0)
+    change(life.cluster, rollout=wish | {"rollbackTo": third})
+    seen = await watched(life, least=4, most=6)
+    assert seen[-1] == {first: 4, third: 1}
+    assert life.replicas(second) == 0

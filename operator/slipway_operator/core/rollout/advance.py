@@ -129,7 +129,7 @@ def _amid(now: Rolling, *, joining: bool, held: bool) -> Phase:
 def _aim(spec: Spec, good: str | None, seen: Observed) -> str:
     """Choose what serves in place of a revision that may not, or not yet."""
     latest, named = spec.fingerprint, usable(seen, spec.rollout.rollback_to)
-    if named is not None:
+    if named is not None and named.fingerprint != latest:
         return named.fingerprint
     if good is not None and good != latest:
         return good

@@ -37,6 +37,8 @@ def choose(spec: Spec, seen: Observed) -> Choice:
     if seen.pooled:
         return Choice(Strategy.ROLLING_UPDATE, "not all pods of both revisions find room at a time")
     latest, base = seen.revision(spec.fingerprint), seen.revision(last_good(seen))
+    if _returning(spec, seen) is not None:
+        return Choice(Strategy.ROLLING_UPDATE, "not all pods of the one before find room again")
     if latest is None or base is None or base is latest or running(base) == 0:
         return Choice(Strategy.BLUE_GREEN, "no other revision serves")
     if not _cramped(latest, seen):
@@ -44,6 +46,13 @@ def choose(spec: Spec, seen: Observed) -> Choice:
             Strategy.BLUE_GREEN, "the pods of both revisions find room, as far as is known"
         )
     return _squeezed(base, latest)
+
+
+def _returning(spec: Spec, seen: Observed) -> Revision | None:
+    """Find what is to serve again in little room; it has served, so callers may hear it."""
+    apart = {spec.fingerprint, last_good(seen)}
+    others = (r for r in seen.revisions if r.fingerprint not in apart and r.ready > 0)
+    return next((r for r in others if _cramped(r, seen)), None)
 
 
 def _squeezed(base: Revision, latest: Revision) -> Choice:
@@ -65,15 +74,15 @@ def acting(spec: Spec, choice: Choice, seen: Observed) -> Spec:
     """
     if spec.rollout.strategy is not Strategy.AUTO:
         return spec
-    latest = seen.revision(spec.fingerprint)
-    surge = 1 if latest is None or seen.pooled else max(1, latest.ready)
+    coming = _returning(spec, seen) or seen.revision(spec.fingerprint)
+    surge = 1 if coming is None or seen.pooled else max(1, coming.ready)
     return replace(spec, rollout=replace(spec.rollout, strategy=choice.strategy, surge=surge))
 
 
-def _cramped(latest: Revision, seen: Observed) -> bool:
+def _cramped(revision: Revision, seen: Observed) -> bool:
     """Say whether some of its pods can't be placed, or not even be made."""
-    refused = latest.workload is not None and latest.workload.refusal is not None
-    unplaced = (pod.unschedulable is not None for pod in seen.pods_of(latest.fingerprint))
+    refused = revision.workload is not None and revision.workload.refusal is not None
+    unplaced = (pod.unschedulable is not None for pod in seen.pods_of(revision.fingerprint))
     return refused or any(unplaced)
 
 

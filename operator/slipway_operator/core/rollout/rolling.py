@@ -26,7 +26,7 @@ nothing else would tell afterwards. So does since when no further pod has joined
 not say that it is late once it has had all its pods.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
@@ -97,7 +97,7 @@ def roll(spec: Spec, seen: Observed, aim: str, *, joining: bool, held: bool) -> 
     return Rolling(
         replicas=whole,
         joined=joined,
-        counts=_counts(spec, seen, aim, whole - joined, held=held),
+        counts=_counts(spec, seen, aim, joined, held=held),
         members=members,
         first=first,
         begun=begun,
@@ -126,9 +126,9 @@ def _progress(seen: Observed, aim: str, joined: int) -> tuple[int, datetime]:
     return before, known.moved
 
 
-def _counts(spec: Spec, seen: Observed, aim: str, missing: int, *, held: bool) -> dict[str, int]:
+def _counts(spec: Spec, seen: Observed, aim: str, joined: int, *, held: bool) -> dict[str, int]:
     """Leave those who serve as many pods as are missing; nobody but the aim gets more."""
-    own, has = _size(spec, seen, aim), running(seen.revision(aim))
+    own, has = max(_size(spec, seen, aim), joined), running(seen.revision(aim))
     if not seen.pooled:
         own = max(own, has)
     elif held:
@@ -137,17 +137,23 @@ def _counts(spec: Spec, seen: Observed, aim: str, missing: int, *, held: bool) -
     others = [r for r in seen.revisions if r.fingerprint != aim and running(r) > 0]
     members = [r for r in others if r.fingerprint in _served(seen, aim)]
     members.sort(key=lambda r: (r.fingerprint != last_good(seen), -r.number))
-    left = missing if known and not held else sum(map(running, members))
-    counts = {r.fingerprint: 0 for r in others} | dict(_left(members, left))
-    return counts | {aim: own}
+    counts = {r.fingerprint: 0 for r in others}
+    if not known or held:
+        return counts | {r.fingerprint: running(r) for r in members} | {aim: own}
+    return counts | _left(members, max(_whole(spec, seen) - joined, 0)) | {aim: own}
 
 
-def _left(members: Iterable[Revision], missing: int) -> Iterator[tuple[str, int]]:
-    """Divide what is missing; none gets more than it has."""
+def _left(members: Sequence[Revision], missing: int) -> dict[str, int]:
+    """Divide what is missing, first among the pods that are ready; none gets more than it has."""
+    found: dict[str, int] = {}
     for revision in members:
-        count = min(running(revision), max(missing, 0))
-        yield revision.fingerprint, count
-        missing -= count
+        found[revision.fingerprint] = min(revision.ready, running(revision), missing)
+        missing -= found[revision.fingerprint]
+    for revision in members:
+        more = min(running(revision) - found[revision.fingerprint], missing)
+        found[revision.fingerprint] += more
+        missing -= more
+    return found
 
 
 def _size(spec: Spec, seen: Observed, aim: str) -> int:

@@ -1,6 +1,5 @@
 """What a server does when three times as much comes as it can take."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from slipway_bench.asks import as_binary
 from slipway_bench.load import Load, ask
 from slipway_bench.models import Model
 from slipway_bench.servers import running, slipway
+from slipway_bench.settings import plain
 from slipway_bench.speed import Rounds
 from slipway_bench.table import Row, Target
 
@@ -43,21 +43,5 @@ def measure(models: dict[str, Model], rounds: Rounds) -> Iterator[Row]:
 
 def _settings(model: Model) -> Path:
     """Give requests little time, and let more wait than could be answered in it."""
-    path = model.path.with_suffix(".json")
-    settings = {
-        "schemaVersion": 1,
-        "model": {"name": model.name, "version": "", "uri": "", "sha256": None},
-        "session": {
-            "intraOpNumThreads": "Auto",
-            "graphOptimizationLevel": "All",
-            "configEntries": {},
-        },
-        "limits": {
-            "maxQueue": 512,
-            "requestTimeoutSeconds": DEADLINE_SECONDS,
-            "maxRequestBytes": 1 << 20,
-        },
-        "drainSeconds": 0.0,
-    }
-    path.write_text(json.dumps(settings))
-    return path
+    limits = {"requestTimeoutSeconds": DEADLINE_SECONDS, "maxRequestBytes": 1 << 20}
+    return plain(model.path.with_suffix(".json"), model.name, **limits)

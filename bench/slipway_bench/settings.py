@@ -1,11 +1,11 @@
-"""The settings file of a server that verifies itself, as the operator would write it."""
+"""The settings file of a server, as the operator would write it."""
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "schemaVersion": 1,
     "session": {
         "intraOpNumThreads": "Auto",
@@ -31,4 +31,12 @@ def write(
     served = {"version": "1", "uri": "file:///nowhere", "sha256": None, **model}
     path = folder / "settings.json"
     path.write_text(json.dumps({**SETTINGS, "model": served, "verification": verification}))
+    return path
+
+
+def plain(path: Path, model: str, **limits: Any) -> Path:
+    """Write it for a server that only serves, with other ``limits``; return where it is."""
+    served = {"name": model, "version": "", "uri": "", "sha256": None}
+    told = {**SETTINGS, "model": served, "limits": {**SETTINGS["limits"], **limits}}
+    path.write_text(json.dumps(told))
     return path

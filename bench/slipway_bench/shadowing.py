@@ -17,7 +17,7 @@ from slipway_bench.asks import as_binary
 from slipway_bench.load import Load, ask
 from slipway_bench.models import Model
 from slipway_bench.servers import Server, running, slipway
-from slipway_bench.settings import SETTINGS
+from slipway_bench.settings import plain
 from slipway_bench.speed import Rounds
 from slipway_bench.table import Row, Target
 
@@ -39,7 +39,7 @@ def _measure(name: str, model: Model, rounds: Rounds) -> Iterator[Row]:
     alone, copied, copies = list[float](), list[float](), list[float]()
     with TemporaryDirectory() as folder, running(slipway(model)) as twin:
         shadow = Path(folder) / "shadow.json"
-        launch = slipway(model, "--config", _settings(Path(folder), model))
+        launch = slipway(model, "--config", plain(Path(folder) / "settings.json", model.name))
         with running(replace(launch, name="shadowed")) as server:
             peak = ask(server.http, question, Load(16, rounds.seconds)).flawless().rate
             load = Load(CONNECTIONS, rounds.seconds, rate=HALF * peak)
@@ -57,13 +57,6 @@ def _measure(name: str, model: Model, rounds: Rounds) -> Iterator[Row]:
     yield Row(f"{case}: p99", "µs", alone)
     yield Row(f"{case}: p99 with a shadow / without", "x", ratios, Target(SLOWER))
     yield Row(f"{case}: copies a second", "1/s", copies)
-
-
-def _settings(folder: Path, model: Model) -> Path:
-    served = {"name": model.name, "version": "", "uri": "", "sha256": None}
-    path = folder / "settings.json"
-    path.write_text(json.dumps({**SETTINGS, "model": served}))
-    return path
 
 
 def _bid(twin: Server) -> str:

@@ -27,7 +27,7 @@ from slipway_operator.core.observed import Observed, Progress, Revision, Scaler,
 from slipway_operator.core.pods import Pod
 from slipway_operator.core.refusal import Refusal
 from slipway_operator.core.render import record
-from slipway_operator.core.rollout import questions
+from slipway_operator.core.rollout import questions, running
 from slipway_operator.core.spec import Autoscaled, Spec, Strategy
 from slipway_operator.core.standing import Inquiry, inquiry
 from slipway_operator.core.units import moment
@@ -151,7 +151,7 @@ async def _list(
     ref: Ref, known: Observed, spec: Spec, whom: Inquiry, world: World
 ) -> Sequence[Manifest]:
     """List the pods that matter, the eldest first; all of them where they make room for others."""
-    several = sum(r.workload is not None and r.workload.wanted > 0 for r in known.revisions) > 1
+    several = sum(running(r) > 0 for r in known.revisions) > 1
     rolling = spec.rollout.strategy in {Strategy.ROLLING_UPDATE, Strategy.AUTO} and several
     every = known.pooled or rolling or spec.rollout.strategy is Strategy.RECREATE
     wanted = [

@@ -11,6 +11,7 @@ from aiohttp import web
 from slipway_operator.bodies import MAX_BYTES
 from slipway_operator.core.reading import Reading
 from slipway_operator.prometheus import NOWHERE, PrometheusApi
+from support.unix_server import answering
 
 
 async def ask(folder: Path, body: bytes, status: int = 200, url: str | None = "http://x/p") -> Any:
@@ -20,16 +21,8 @@ async def ask(folder: Path, body: bytes, status: int = 200, url: str | None = "h
         assert dict(await request.post()) == {"query": "up", "namespace": "risk"}
         return web.Response(body=body, status=status, headers={"Location": "/elsewhere"})
 
-    app = web.Application()
-    app.router.add_post("/p/api/v1/query", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.UnixSite(runner, str(folder / "prometheus")).start()
-    connector = aiohttp.UnixConnector(str(folder / "prometheus"))
-    async with aiohttp.ClientSession(connector=connector) as session:
-        found = await PrometheusApi(session, url).read("up", "risk")
-    await runner.cleanup()
-    return found
+    async with answering(folder, "POST", "/p/api/v1/query", answer) as session:
+        return await PrometheusApi(session, url).read("up", "risk")
 
 
 def said(kind: str, result: Any) -> bytes:

@@ -275,6 +275,11 @@ async def test_another_strategy_in_the_middle_finishes_it() -> None:
     assert endpoints(life) == {second: 4}
 
 
+def a_canary(**changes: Any) -> dict[str, Any]:
+    canary = {"steps": [{"weight": 20, "duration": "1m"}], "minRequests": 1, "maxErrorRatio": "0"}
+    return {**a_raw_spec()["rollout"], "strategy": "Canary", "canary": canary, **changes}
+
+
 def answered(count: int) -> dict[str, Any]:
     durations = {"bounds": [1.0], "counts": [count, 0]}
     return {"answered": count, "refused": 0, "failed": 0, "durations": durations}
@@ -282,10 +287,7 @@ def answered(count: int) -> dict[str, Any]:
 
 async def test_a_canary_begins_only_when_one_revision_serves_alone_again() -> None:
     life, first, second = await middle()
-    canary = {"steps": [{"weight": 20, "duration": "1m"}], "minRequests": 1, "maxErrorRatio": "0"}
-    window = {"strategy": "Canary", "canary": canary, "rollbackWindow": "1h"}
-    wish = {**a_raw_spec()["rollout"], **window}
-    third = change(life.cluster, model=THIRD_URI, rollout=wish)
+    third = change(life.cluster, model=THIRD_URI, rollout=a_canary(rollbackWindow="1h"))
     life.requests[third] = answered(0)
     seen = await watched(life, least=4, most=6)
     alone = seen.index({first: 4})
@@ -396,11 +398,9 @@ async def test_one_that_is_refused_does_not_serve_since_it_is_named_to_be_gone_b
 
 async def test_a_canary_that_is_named_to_be_gone_back_to_takes_its_steps_all_the_same() -> None:
     life, first, second = await middle()
-    canary = {"steps": [{"weight": 20, "duration": "1m"}], "minRequests": 1, "maxErrorRatio": "0"}
-    wish = {**a_raw_spec()["rollout"], "strategy": "Canary", "canary": canary}
-    third = change(life.cluster, model=THIRD_URI, rollout=wish)
+    third = change(life.cluster, model=THIRD_URI, rollout=a_canary())
     life.requests[third] = answered(0)
-    change(life.cluster, rollout=wish | {"rollbackTo": third})
+    change(life.cluster, rollout=a_canary(rollbackTo=third))
     seen = await watched(life, least=4, most=6)
     assert seen[-1] == {first: 4, third: 1}
     assert life.replicas(second) == 0

@@ -1,4 +1,4 @@
-"""Asked over a Unix socket, so that no port is taken."""
+"""What pods may answer, and what is made of it."""
 
 import asyncio
 import json
@@ -11,6 +11,7 @@ from aiohttp import web
 
 from slipway_operator.bodies import MAX_BYTES
 from slipway_operator.signals import PodSignals
+from support.unix_server import answering
 
 
 async def ask(folder: Path, *pieces: bytes) -> Mapping[str, Any] | None:
@@ -24,16 +25,8 @@ async def ask(folder: Path, *pieces: bytes) -> Mapping[str, Any] | None:
             await asyncio.sleep(0.01)
         return response
 
-    path = str(folder / "pod")
-    app = web.Application()
-    app.router.add_get("/status", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.UnixSite(runner, path).start()
-    async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(path)) as session:
-        said = await PodSignals(session).status("10.0.0.1")
-    await runner.cleanup()
-    return said
+    async with answering(folder, "GET", "/status", answer) as session:
+        return await PodSignals(session).status("10.0.0.1")
 
 
 SAID = {"schemaVersion": 1, "state": "Failed", "reason": "ModelTooNew"}
@@ -67,15 +60,8 @@ async def test_a_redirect_is_not_followed(tmp_path: Path) -> None:
             raise web.HTTPFound("/elsewhere")
         return web.json_response(SAID)
 
-    app = web.Application()
-    app.router.add_get("/{any}", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.UnixSite(runner, str(tmp_path / "pod")).start()
-    connector = aiohttp.UnixConnector(str(tmp_path / "pod"))
-    async with aiohttp.ClientSession(connector=connector) as session:
+    async with answering(tmp_path, "GET", "/{any}", answer) as session:
         assert await PodSignals(session).status("10.0.0.1") is None
-    await runner.cleanup()
     assert asked == ["/status"]
 
 
@@ -86,14 +72,7 @@ async def test_a_verification_is_asked_for_and_begun_at_the_same_place(tmp_path:
         asked.append(f"{request.method} {request.path}")
         return web.json_response(SAID)
 
-    app = web.Application()
-    app.router.add_route("*", "/{any}", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.UnixSite(runner, str(tmp_path / "pod")).start()
-    connector = aiohttp.UnixConnector(str(tmp_path / "pod"))
-    async with aiohttp.ClientSession(connector=connector) as session:
+    async with answering(tmp_path, "*", "/{any}", answer) as session:
         assert await PodSignals(session).verification("10.0.0.1") == SAID
         await PodSignals(session).verify("10.0.0.1")
-    await runner.cleanup()
     assert asked == ["GET /verification", "POST /verification"]

@@ -18,6 +18,7 @@ from slipway_operator.core.rollout.good import (
     complete,
     last_good,
     proven,
+    running,
     usable,
     wanted,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "needed",
     "proven",
     "questions",
+    "running",
     "usable",
     "wanted",
 ]

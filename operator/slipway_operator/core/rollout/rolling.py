@@ -92,12 +92,15 @@ def roll(spec: Spec, seen: Observed, aim: str, *, joining: bool, held: bool) -> 
     here = [p for p in seen.pods if p.fingerprint in members and p.ready and not p.leaving]
     joined = len([p for p in here if p.fingerprint == aim and p.pool == pool])
     joined = joined if seen.pooled else 0
+    known = seen.pooled and seen.rollout is not None and seen.rollout.replicas is not None
+    missing = max(whole - joined, 0) if known and not held else None
     onward = aim == spec.fingerprint and not held
     updated, since = _progress(seen, aim, joined)
+    own = running(revision) if seen.pooled and held else max(_size(spec, seen, aim, whole), joined)
     return Rolling(
         replicas=whole,
         joined=joined,
-        counts=_counts(spec, seen, aim, joined, held=held),
+        counts={**_others(seen, aim, served, missing), aim: own},
         members=members,
         first=first,
         begun=begun,
@@ -126,21 +129,17 @@ def _progress(seen: Observed, aim: str, joined: int) -> tuple[int, datetime]:
     return before, known.moved
 
 
-def _counts(spec: Spec, seen: Observed, aim: str, joined: int, *, held: bool) -> dict[str, int]:
-    """Leave those who serve as many pods as are missing; nobody but the aim gets more."""
-    own, has = max(_size(spec, seen, aim), joined), running(seen.revision(aim))
-    if not seen.pooled:
-        own = max(own, has)
-    elif held:
-        own = has
-    known = seen.pooled and seen.rollout is not None and seen.rollout.replicas is not None
+def _others(
+    seen: Observed, aim: str, served: frozenset[str], missing: int | None
+) -> dict[str, int]:
+    """Leave those who serve as many pods as are missing, or all that they have where it is None."""
     others = [r for r in seen.revisions if r.fingerprint != aim and running(r) > 0]
-    members = [r for r in others if r.fingerprint in _served(seen, aim)]
+    members = [r for r in others if r.fingerprint in served]
     members.sort(key=lambda r: (r.fingerprint != last_good(seen), -r.number))
-    counts = {r.fingerprint: 0 for r in others}
-    if not known or held:
-        return counts | {r.fingerprint: running(r) for r in members} | {aim: own}
-    return counts | _left(members, max(_whole(spec, seen) - joined, 0)) | {aim: own}
+    all_ = {r.fingerprint: running(r) for r in members}
+    return {r.fingerprint: 0 for r in others} | (
+        all_ if missing is None else _left(members, missing)
+    )
 
 
 def _left(members: Sequence[Revision], missing: int) -> dict[str, int]:
@@ -156,12 +155,13 @@ def _left(members: Sequence[Revision], missing: int) -> dict[str, int]:
     return found
 
 
-def _size(spec: Spec, seen: Observed, aim: str) -> int:
-    """Count the pods that the aim is to have next: those that wait for room in vain are not."""
-    whole, revision = _whole(spec, seen), seen.revision(aim)
+def _size(spec: Spec, seen: Observed, aim: str, whole: int) -> int:
+    """Count the pods that the aim is to have next; in a pool none waits for room in vain."""
+    revision = seen.revision(aim)
     there = sum(_there(other) for other in seen.revisions if other.fingerprint != aim)
     room = whole + _surge(spec, whole) - there
-    return max(revision.ready if revision else 0, min(whole, max(1, room)))
+    ready, asked = revision.ready if revision else 0, running(revision)
+    return max(ready, 0 if seen.pooled else asked, min(whole, max(1, room)))
 
 
 def _there(revision: Revision) -> int:

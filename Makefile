@@ -64,8 +64,9 @@ test: check deploy ## every test, those without a cluster first
 	$(CLUSTER_TESTS) -m alone || failed=1; \
 	exit $$failed
 
-retest: $(READY) ## once more those tests of the cluster that failed
-	$(CLUSTER_TESTS) --last-failed --last-failed-no-failures=none
+retest: deploy ## once more those tests of the cluster that failed, or all of them if none did
+	@PYTHONPATH=tests $(PYTHON) -m support.tools
+	$(CLUSTER_TESTS) --last-failed
 
 bench: $(READY) ## measure the runtime's speed, beside the peers that `make bench-peers` installed
 	$(BENCH) run --seconds $(BENCH_SECONDS) --rounds $(BENCH_ROUNDS)

@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Protocol
 
 from slipway_operator.cache import Cache, Name, name_of
-from slipway_operator.core.manifest import MODEL, OWNED, Kind, Manifest
+from slipway_operator.core.manifest import Kind, Manifest
 from slipway_operator.ports import ApiError, Ref
 
-EVERYTHING = (*OWNED, MODEL)
 AWAY_SECONDS = 2.0
 TOGETHER_SECONDS = 0.5
 """Watches that were cut off together are compared together."""
@@ -19,6 +18,11 @@ log = logging.getLogger(__name__)
 
 class Lists(Protocol):
     """Where lists come from."""
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kinds that can be listed."""
+        ...
 
     def everything(self, kind: Kind) -> AsyncIterator[tuple[list[Manifest], int]]:
         """List all objects of a kind that are ours, page by page: together they may not fit.
@@ -41,9 +45,9 @@ class Audits:
         """Hear that a watch had to list its kind: it will not tell what was gone by then."""
         self._listed.put_nowait(kind)
 
-    async def audit(self, kinds: Iterable[Kind] = EVERYTHING) -> None:
-        """List kinds; an API server that is away, or lacks the CRD, is waited for."""
-        for kind in kinds:
+    async def audit(self, kinds: Iterable[Kind] | None = None) -> None:
+        """List kinds, or all; an API server that is away, or lacks the CRD, is waited for."""
+        for kind in self._lists.kinds if kinds is None else kinds:
             while not await self._compared(kind):  # noqa: ASYNC110 - no event tells when
                 await asyncio.sleep(AWAY_SECONDS)
 

@@ -4,7 +4,7 @@ kopf is a watch front end here. Its state-changing handlers, indices, timers and
 annotations and finalizers on users' objects.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, repeat
 from typing import Any
 
@@ -12,7 +12,7 @@ import kopf
 
 from slipway_operator.cache import Cache
 from slipway_operator.core import names
-from slipway_operator.core.manifest import MODEL, OWNED, Kind
+from slipway_operator.core.manifest import OWNED, Kind
 from slipway_operator.queue import Queue
 
 EXIT_SECONDS = 20
@@ -64,9 +64,11 @@ def configure(settings: kopf.OperatorSettings) -> None:
         settings.watching.label_selectors[kind.plural] = names.SELECTOR
 
 
-def register(registry: kopf.OperatorRegistry, cache: Cache, queue: Queue) -> None:
+def register(
+    registry: kopf.OperatorRegistry, kinds: Iterable[Kind], cache: Cache, queue: Queue
+) -> None:
     """Watch ModelDeployments and everything that the operator makes for them."""
-    for kind in (MODEL, *OWNED):
+    for kind in kinds:
         _watch(registry, kind, cache, queue)
 
 

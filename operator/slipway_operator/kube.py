@@ -11,14 +11,22 @@ from slipway_operator.cache import Cache
 from slipway_operator.core import events, history, names
 from slipway_operator.core.diagnose import Fault
 from slipway_operator.core.events import Event, Told
-from slipway_operator.core.manifest import EVENT, MODEL, OWNED, POD, Kind, Manifest
+from slipway_operator.core.manifest import (
+    EVENT,
+    MODEL,
+    OPTIONAL,
+    OWNED,
+    POD,
+    Kind,
+    Manifest,
+    kind_of,
+)
 from slipway_operator.core.rollout import Move
 from slipway_operator.ports import ApiError, BlockedError, Ref
 
 PAGE = 100
 log = logging.getLogger(__name__)
 
-KINDS = {kind.kind: kind for kind in (MODEL, *OWNED)}
 REFUSED = frozenset({400, 403, 422})
 """Invalid, forbidden (by a quota, a policy, or the operator's own rights), unprocessable."""
 
@@ -50,8 +58,39 @@ class KubeCluster:
         self._leads = leads
         self._namespaces = tuple(namespaces)
         self._told = Told()
+        self._missing = OPTIONAL
         self.writing = 0
         """How many writes are on their way."""
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kinds that there are, the models' own last: what it owns is to be known before."""
+        return (*(kind for kind in OWNED if self.knows(kind)), MODEL)
+
+    def knows(self, kind: Kind) -> bool:
+        """Say whether the API server has a kind, as far as was seen."""
+        return kind not in self._missing
+
+    async def discover(self) -> None:
+        """See which kinds there are."""
+        self._missing = await self.missing()
+
+    async def missing(self) -> frozenset[Kind]:
+        """Ask which kinds there are not."""
+        return frozenset({kind for kind in OPTIONAL if not await self._has(kind)})
+
+    async def outdated(self) -> bool:
+        """Ask whether a kind has come or gone since they were seen."""
+        return await self.missing() != self._missing
+
+    async def _has(self, kind: Kind) -> bool:
+        try:
+            found = await self._api.send("get", f"/apis/{kind.api_version}")
+        except ApiError as error:
+            if error.status == 404:
+                return False
+            raise
+        return any(resource["name"] == kind.plural for resource in found["resources"])
 
     def model(self, ref: Ref) -> Manifest | None:
         """Find a ModelDeployment in memory."""
@@ -105,12 +144,12 @@ class KubeCluster:
             written = await self._write(
                 "patch",
                 path(manifest),
-                KINDS[manifest["kind"]].plural,
+                kind_of(manifest).plural,
                 body=manifest,
                 content_type=MERGE,
                 query={"fieldManager": names.FIELD_MANAGER},
             )
-        self._cache.put(KINDS[written["kind"]], written)
+        self._cache.put(kind_of(written), written)
 
     async def set_replicas(self, deployment: Manifest, replicas: int) -> None:
         """Write a replica count under the manager that owns nothing else."""
@@ -140,12 +179,12 @@ class KubeCluster:
         known = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
         options = {"preconditions": known, "propagationPolicy": "Background"}
         try:
-            kind = KINDS[child["kind"]]
+            kind = kind_of(child)
             await self._write("delete", path(child), kind.plural, body=options)
         except ApiError as error:
             if error.status != 404:
                 raise
-        self._cache.drop(KINDS[child["kind"]], child)
+        self._cache.drop(kind_of(child), child)
 
     async def apply_status(self, model: Manifest, status: Mapping[str, Any]) -> None:
         """Server-side apply the whole status."""
@@ -192,7 +231,7 @@ class KubeCluster:
             query["continue"] = page["metadata"]["continue"]
 
     async def _apply(self, url: str, body: Manifest, manager: str) -> Manifest:
-        plural = KINDS[body["kind"]].plural
+        plural = kind_of(body).plural
         written = await self._write(
             "patch",
             url,
@@ -201,7 +240,7 @@ class KubeCluster:
             content_type=APPLY,
             query={"fieldManager": manager, "force": "true"},
         )
-        self._cache.put(KINDS[written["kind"]], written)
+        self._cache.put(kind_of(written), written)
         return written
 
     async def _write(self, verb: str, url: str, resource: str, **params: Any) -> Manifest:
@@ -232,7 +271,7 @@ def collection(kind: Kind, namespace: str | None) -> str:
 
 def path(manifest: Manifest) -> str:
     """Build the path of one object."""
-    kind, metadata = KINDS[manifest["kind"]], manifest["metadata"]
+    kind, metadata = kind_of(manifest), manifest["metadata"]
     return f"{collection(kind, metadata['namespace'])}/{metadata['name']}"
 
 

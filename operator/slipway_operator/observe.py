@@ -18,6 +18,7 @@ from slipway_operator.core.manifest import (
     CONFIG_MAP,
     DEPLOYMENT,
     RECORD,
+    ROUTE,
     SCALER,
     SERVICE,
     Kind,
@@ -28,6 +29,7 @@ from slipway_operator.core.pods import Pod
 from slipway_operator.core.refusal import Refusal
 from slipway_operator.core.render import record
 from slipway_operator.core.rollout import questions, running
+from slipway_operator.core.route import Routed
 from slipway_operator.core.spec import Autoscaled, Spec, Strategy
 from slipway_operator.core.standing import Inquiry, inquiry
 from slipway_operator.core.units import moment
@@ -43,6 +45,7 @@ async def observe(ref: Ref, model: Manifest, spec: Spec, world: World) -> Observ
     service = next(services, None)
     selector = service["spec"].get("selector", {}) if service else {}
     scaler = next(_of(children, SCALER), None) if isinstance(spec.scale, Autoscaled) else None
+    route = next(_of(children, ROUTE), None)
     known = Observed(
         generation=model["metadata"]["generation"],
         now=world.clock(),
@@ -51,6 +54,9 @@ async def observe(ref: Ref, model: Manifest, spec: Spec, world: World) -> Observ
         good=names.fingerprint(status["stableRevision"]) if "stableRevision" in status else None,
         revisions=_with_latest(_revisions(children, status), ref.name, spec, world.release_image),
         scaler=Scaler.read(scaler) if scaler else None,
+        route=Routed.read(spec.route, route, installed=world.cluster.knows(ROUTE))
+        if spec.route
+        else None,
         conditions=tuple(status.get("conditions", ())),
         release=world.release_image if spec.follows else None,
         rollout=Progress.read(status),

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -20,7 +20,7 @@ from kubernetes.aio.config import ConfigException, load_incluster_config, load_k
 
 from slipway_operator import handlers, logs
 from slipway_operator.api import Api
-from slipway_operator.audits import Audits
+from slipway_operator.audits import AWAY_SECONDS, Audits
 from slipway_operator.cache import Cache
 from slipway_operator.console import console
 from slipway_operator.kube import KubeCluster
@@ -28,7 +28,7 @@ from slipway_operator.lease import Clocks, Lease, LostError
 from slipway_operator.line import Line
 from slipway_operator.login import log_in
 from slipway_operator.metrics import Metrics
-from slipway_operator.ports import Ref, World
+from slipway_operator.ports import ApiError, Ref, World
 from slipway_operator.prometheus import PrometheusApi
 from slipway_operator.queue import Queue
 from slipway_operator.reconcile import reconcile
@@ -37,6 +37,7 @@ from slipway_operator.signals import PodSignals
 
 IDENTITY: Any = "slipway-operator"
 """Named here, because kopf would ask for a user name, and user 65532 has none."""
+DISCOVER_SECONDS = 10.0
 LAST_WORDS_SECONDS = 1.0
 """How long a write that is on its way may take before the lease is released."""
 
@@ -96,6 +97,7 @@ async def lead(operator: Operator, told: asyncio.Event) -> None:
 async def work(operator: Operator, told: asyncio.Event) -> None:
     """Fill the memory, then watch."""
     settings, audits = operator.settings, operator.audits
+    await _discover(operator.cluster)
     await audits.audit()
     operator.line.resume(operator.cache.models())
     await first_to_end(
@@ -103,7 +105,32 @@ async def work(operator: Operator, told: asyncio.Event) -> None:
         audits.now_and_then(settings.audit_seconds),
         audits.after_each_list(),
         _watch(operator, told),
+        _outdated(operator.cluster, told),
     )
+
+
+async def _discover(cluster: KubeCluster) -> None:
+    """See which kinds there are; an API server that is away is waited for."""
+    while True:
+        try:
+            return await cluster.discover()
+        except ApiError as error:
+            log.warning("no kinds can be seen: %s; again in 2 s", error)
+            await asyncio.sleep(AWAY_SECONDS)
+
+
+async def _outdated(cluster: KubeCluster, told: asyncio.Event) -> None:
+    """End when a kind has come or gone that may be missing: watches begin with the process.
+
+    An API server that has just started may not know all of its kinds yet, so it is asked twice.
+    """
+    times = 0
+    while times < 2:
+        await asyncio.sleep(DISCOVER_SECONDS)
+        with suppress(ApiError):
+            times = times + 1 if await cluster.outdated() else 0
+    log.info("the Gateway API was installed or removed: the operator ends, to begin with it anew")
+    told.set()
 
 
 async def first_to_end(*parts: Coroutine[Any, Any, Any]) -> None:
@@ -127,7 +154,7 @@ async def _watch(operator: Operator, told: asyncio.Event) -> None:
     """Run kopf; it takes the signals for itself when it starts, and they are taken back."""
     registry, options = kopf.OperatorRegistry(), kopf.OperatorSettings()
     handlers.configure(options)
-    handlers.register(registry, operator.cache, operator.queue)
+    handlers.register(registry, operator.cluster.kinds, operator.cache, operator.queue)
     kopf.on.login(registry=registry)(log_in(operator.audits.listed))
     ready = asyncio.Event()
     ready_then = asyncio.create_task(_heed_when(ready, told))

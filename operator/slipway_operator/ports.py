@@ -59,6 +59,10 @@ class Cluster(Protocol):
         """List the objects that carry the model's label."""
         ...
 
+    def knows(self, kind: Kind) -> bool:
+        """Say whether the API server has a kind that it may lack."""
+        ...
+
     async def live(self, manifest: Manifest) -> Manifest | None:
         """Get the present state of an object, or None if there is none."""
 

@@ -12,7 +12,7 @@ from slipway_operator.core.decide import decide, hindered, suspended
 from slipway_operator.core.diagnose import Fault
 from slipway_operator.core.errors import SpecError
 from slipway_operator.core.events import Event, events
-from slipway_operator.core.manifest import DEPLOYMENT, Manifest, covers, digest, key
+from slipway_operator.core.manifest import DEPLOYMENT, Manifest, covers, digest, key, kind_of
 from slipway_operator.core.observed import Observed
 from slipway_operator.core.plan import Plan
 from slipway_operator.core.render import Owner, render
@@ -43,7 +43,7 @@ async def reconcile(ref: Ref, world: World) -> timedelta | None:
         seen = await confirm(ref, seen, plan.traffic.track, world)
         plan = decide(spec, seen)
     owner = Owner(ref.namespace, ref.name, model["metadata"]["uid"])
-    desired = list(render(owner, spec, plan))
+    desired = [m for m in render(owner, spec, plan) if world.cluster.knows(kind_of(m))]
     if await outlived(ref, model, desired, world):
         return None
     await share(ref, plan, seen, world)

@@ -18,13 +18,15 @@ pytestmark = [pytest.mark.cluster, pytest.mark.alone]
 RECORDING = Path(__file__).parents[1] / "support" / "recording_operator.py"
 NEEDED_ELSEWHERE = {("update", "slipway.dev", "modeldeployments/finalizers")}
 """Asked for by the admission plugin OwnerReferencesPermissionEnforcement, where that is on."""
+WRITE = ("get", "list", "watch", "create", "patch", "delete")
 NEEDED_AT_TIMES = {
     ("list", "events.k8s.io", "events"),
     ("patch", "-", "pods"),
     ("delete", "-", "services"),
+    *((verb, "gateway.networking.k8s.io", "httproutes") for verb in WRITE),
 }
-"""Asked for when a pod does not say itself what is wrong (test_faults.py), and while a revision is
-tried (test_canaries.py, test_shadows.py)."""
+"""Asked for when a pod does not say itself what is wrong (test_faults.py), while a revision is
+tried (test_canaries.py, test_shadows.py), and with a Gateway API (test_gateways.py)."""
 GLANCES = {("list", "-", "nodes"), ("list", "-", "pods")}
 """What it looks at beyond its namespace, to count how much room is missing; it does without."""
 Right = tuple[str, str, str]

@@ -19,6 +19,7 @@ class Lists:
         self.models = list(models)
         self.asked: list[Kind] = []
         self._away = away
+        self.kinds = (SERVICE, MODEL)
 
     async def everything(self, kind: Kind) -> AsyncIterator[tuple[list[Manifest], int]]:
         self.asked.append(kind)

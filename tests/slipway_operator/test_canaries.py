@@ -7,32 +7,13 @@ import pytest
 
 from slipway_operator.core.decide import WATCHED
 from slipway_operator.core.reading import Reading
-from support.builders import AUTOSCALING, a_raw_spec
+from support.builders import AUTOSCALING
+from support.canaries import BAD, GOOD, MINUTE, NOTHING, rollout
 from support.lives import Life, deaths
 from support.passes import NEW_URI, change, condition, selected
 from support.verifications import a_report, a_verification
 
-MINUTE = timedelta(minutes=1)
-STEPS = [{"weight": 25, "duration": "1m"}, {"weight": 50, "duration": "1m"}]
-GOOD = {
-    "answered": 1000,
-    "refused": 0,
-    "failed": 0,
-    "durations": {"bounds": [1.0], "counts": [1000, 0]},
-}
-BAD = {**GOOD, "failed": 200}
-NOTHING = {
-    "answered": 0,
-    "refused": 0,
-    "failed": 0,
-    "durations": {"bounds": [1.0], "counts": [0, 0]},
-}
 THIRD_URI = {"uri": "https://models.example.org/third.onnx", "sha256": "3" * 64}
-
-
-def rollout(**changes: Any) -> dict[str, Any]:
-    canary = {"steps": STEPS, "minRequests": 100, "maxErrorRatio": "0.01"}
-    return {**a_raw_spec()["rollout"], "strategy": "Canary", "canary": canary, **changes}
 
 
 async def begun(**spec: Any) -> tuple[Life, str, str]:
@@ -70,6 +51,7 @@ async def test_it_takes_more_and_more_and_then_all() -> None:
             "passedSteps": 0,
             "weight": 25,
             "actualWeight": 25,
+            "weightedBy": "Pods",
             "pods": 1,
             "startedTime": "2026-01-01T12:00:00Z",
         },
@@ -294,4 +276,5 @@ async def test_an_operator_that_dies_at_any_write_leaves_what_serves_and_goes_on
     for life in lives:
         [second] = life.requests
         assert selected(life.cluster) == (second if numbers is GOOD else first)
+        assert ("refusal" in life.entry(second)) is (numbers is BAD), "evidence outlives who saw it"
     assert len(lives) > 10

@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from slipway_operator.cache import Cache
-from slipway_operator.core.manifest import Manifest
+from slipway_operator.core import manifest
+from slipway_operator.core.manifest import DEPLOYMENT, ROUTE, Manifest
 from slipway_operator.core.rollout import Move
 from slipway_operator.kube import KubeCluster
 from slipway_operator.metrics import Metrics
@@ -134,3 +135,51 @@ async def test_who_does_not_hold_the_lease_sends_no_write() -> None:
         await cluster.delete(known)
     assert api.asked == 0
     assert api.writes("unsent") == 2
+
+
+class Discovering:
+    """An API server that knows some kinds of the Gateway API, or refuses to say."""
+
+    def __init__(self, *kinds: str, status: int = 404) -> None:
+        self.metrics = Metrics()
+        self.kinds = kinds
+        self._status = status
+
+    async def send(self, method: str, url: str, **params: Any) -> Manifest:
+        assert (method, url) == ("get", "/apis/gateway.networking.k8s.io/v1")
+        if not self.kinds:
+            raise ApiError(self._status, "the server could not find the requested resource")
+        return {"resources": [{"name": kind} for kind in self.kinds]}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "there"),
+    [((), False), (("gateways",), False), (("httproutes", "httproutes/status"), True)],
+)
+async def test_a_kind_that_may_be_missing_is_looked_for(
+    kinds: tuple[str, ...], there: bool
+) -> None:
+    cluster = a_cluster(Discovering(*kinds))
+    assert not cluster.knows(ROUTE)
+    await cluster.discover()
+    assert (cluster.knows(ROUTE), ROUTE in cluster.kinds) == (there, there)
+    assert cluster.kinds[-1] is manifest.MODEL
+    assert cluster.knows(DEPLOYMENT)
+
+
+async def test_it_is_news_when_a_kind_has_come_or_gone() -> None:
+    api = Discovering()
+    cluster = a_cluster(api)
+    await cluster.discover()
+    assert not await cluster.outdated()
+    api.kinds = ("httproutes",)
+    assert await cluster.outdated()
+    await cluster.discover()
+    assert not await cluster.outdated()
+    api.kinds = ("gateways",)
+    assert await cluster.outdated()
+
+
+async def test_a_server_that_does_not_say_which_kinds_there_are_has_not_lost_any() -> None:
+    with pytest.raises(ApiError):
+        await a_cluster(Discovering(status=503)).outdated()

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import orjson
 
 from slipway_operator.core.events import Event
-from slipway_operator.core.manifest import Kind, Manifest, key
+from slipway_operator.core.manifest import ROUTE, Kind, Manifest, key
 from slipway_operator.core.reading import Reading
 from slipway_operator.core.rollout import Move
 from slipway_operator.ports import Ref, World
@@ -32,7 +32,8 @@ class DiedError(Exception):
 class FakeCluster:
     """An API server in memory. ``writes`` logs what was written; ``dies_at`` kills a write.
 
-    ``seen`` is what there is for a glance at other kinds, ``glances`` logs them.
+    ``seen`` is what there is for a glance at other kinds, ``glances`` logs them. ``gateway`` says
+    whether there is a Gateway API.
     """
 
     objects: dict[tuple[str, str], Manifest] = field(default_factory=dict)
@@ -42,6 +43,7 @@ class FakeCluster:
     glances: list[str] = field(default_factory=list)
     writes: list[str] = field(default_factory=list)
     dies_at: int | None = None
+    gateway: bool = True
 
     def add(self, manifest: Manifest) -> None:
         """Put an object there, as somebody else's doing."""
@@ -62,6 +64,9 @@ class FakeCluster:
         found = [o for (kind, _), o in self.objects.items() if kind != "ModelDeployment"]
         labels = "slipway.dev/model"
         return [copied(o) for o in found if o["metadata"].get("labels", {}).get(labels)]
+
+    def knows(self, kind: Kind) -> bool:
+        return kind is not ROUTE or self.gateway
 
     async def live(self, manifest: Manifest) -> Manifest | None:
         return copied(self.objects.get(key(manifest)))

@@ -49,7 +49,8 @@ class Life:
     ``reports`` is what the pods of a revision say of its verification, ``requests`` what each of
     them says of its requests and ``shadows`` of copies, ``broken`` names revisions whose pods never
     get ready and why, ``restarts`` counts those of each pod of a revision, ``now`` is the time.
-    There is ``room`` for so many pods; who has found some keeps it.
+    There is ``room`` for so many pods; who has found some keeps it. Gateways take every route
+    unless they are ``closed``.
     """
 
     cluster: FakeCluster = field(default_factory=FakeCluster)
@@ -63,6 +64,7 @@ class Life:
     now: datetime = NOON
     room: int = 1000
     placed: dict[str, int] = field(default_factory=dict)
+    closed: bool = False
 
     @classmethod
     def of(cls, **spec: Any) -> tuple["Life", str]:
@@ -105,6 +107,15 @@ class Life:
         ] + [{**pod, "metadata": {**pod["metadata"], "deletionTimestamp": "now"}} for pod in ending]
         for name in names:
             self.signals.said[name] = self.said(name)
+        for name in self.cluster.names("HTTPRoute"):
+            self.answer(self.cluster.get("HTTPRoute", name))
+
+    def answer(self, route: Manifest) -> None:
+        """Say as a gateway whether it takes a route."""
+        status = "False" if self.closed else "True"
+        said = {"type": "Accepted", "status": status, "reason": "NotAllowedByListeners"}
+        parents = [{"parentRef": p, "conditions": [said]} for p in route["spec"]["parentRefs"]]
+        route["status"] = {"parents": parents}
 
     def place(self, names: list[str]) -> None:
         """Find room for the pods of each Deployment, as far as there is some."""

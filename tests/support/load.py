@@ -68,15 +68,17 @@ def start(
     threads: int = 4,
     pause: float = 0.02,
     rows: int = 1,
+    host: str = "",
 ) -> Load:
     """Start asking the ModelDeployment ``name`` for the first rows of its models, until `report`.
 
-    All ``versions`` take the same inputs; an answer that fits none of them is a failure.
+    They ask its Service, or another ``host``. All ``versions`` take the same inputs; an answer that
+    fits none of them is a failure.
     """
     some = next(iter(versions.values()))
     chosen = range(rows)
     plan = {
-        "host": f"{name}.{workplace.namespace}.svc",
+        "host": host or f"{name}.{workplace.namespace}.svc",
         "path": f"/v2/models/{name}/infer",
         "body": json.dumps({"inputs": [_tensor(some, chosen)]}),
         "output": "probabilities",

@@ -86,6 +86,12 @@ def shadow(**changes: Any) -> Changes:
     return {"spec.rollout": {"strategy": "Shadow", "shadow": changes}}
 
 
+def routed(parent: Any = None, *hostnames: str) -> Changes:
+    """Changes that have the model reached by a gateway."""
+    hosts = {"hostnames": list(hostnames)} if hostnames else {}
+    return {"spec.route": {"parentRefs": [{"name": "web"} | (parent or {})], **hosts}}
+
+
 def policy(**changes: Any) -> Changes:
     """Changes that bound the scale-down by one policy."""
     entry = {"type": "Pods", "value": 1, "periodSeconds": 60, **changes}
@@ -233,6 +239,8 @@ ACCEPTED: list[Changes] = [
     rolling(1000),
     rolling("1%"),
     rolling("100%"),
+    routed(),
+    routed({"namespace": "infra", "sectionName": "tls", "port": 443}, "a-b.example.org", "*.org"),
     shadow(),
     shadow(percent=1, duration="24h", minRequests=1, minAgreement="1.0", rtol="1e-3", atol="0"),
     {"spec.rollout": {"strategy": "Shadow", "shadow": {}, "canary": {}}},
@@ -996,4 +1004,12 @@ REFUSED: list[tuple[Changes, str, str]] = [
         "not settings, which is taken",
     ),
     ({"spec.stop": True}, "spec.stop", "unknown field"),
+    ({"spec.route": {}}, "spec.route.parentRefs", "Required value"),
+    ({"spec.route": {"parentRefs": []}}, "spec.route.parentRefs", "at least 1 items"),
+    (routed({"port": 0}), "spec.route.parentRefs[0].port", "greater than or equal to 1"),
+    (routed({"name": ""}), "spec.route.parentRefs[0].name", "at least 1 chars"),
+    (routed({"kind": "Service"}), "spec.route.parentRefs[0].kind", "unknown field"),
+    (routed({}, "Models.example.org"), "spec.route.hostnames[0]", "as in models.example.org"),
+    (routed({}, "a.*.org"), "spec.route.hostnames[0]", "must be a host name in lower case"),
+    (routed({}, "http://a.org"), "spec.route.hostnames[0]", "must be a host name in lower case"),
 ]

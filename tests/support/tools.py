@@ -6,7 +6,7 @@ python -m support.tools    builds them, which takes longer than a test may
 import os
 from pathlib import Path
 
-from slipway_dev.bare.binaries import GITOPS, GRPC, PACKAGING, Binaries, Module
+from slipway_dev.bare.binaries import GATEWAY, GITOPS, GRPC, PACKAGING, Binaries, Module
 
 
 def built(module: Module, program: str = "") -> Path:
@@ -17,4 +17,4 @@ def built(module: Module, program: str = "") -> Path:
 
 
 if __name__ == "__main__":
-    Binaries.of(os.environ).build((GRPC, GITOPS, PACKAGING))
+    Binaries.of(os.environ).build((GRPC, GITOPS, PACKAGING, GATEWAY))

@@ -13,11 +13,14 @@ from slipway_operator.core.diagnose import Fault, hinders
 from slipway_operator.core.observed import Observed, Scaler
 from slipway_operator.core.plan import Plan
 from slipway_operator.core.rollout import Phase
+from slipway_operator.core.route import Routed
 from slipway_operator.core.spec import Strategy
 from slipway_operator.core.standing import DEADLINE, ROLLED_BACK
 from slipway_operator.core.verified import verified
 
 UPGRADE = "RuntimeCurrent"
+ROUTED = "RouteAccepted"
+INSTALL = "Install its CRDs and a gateway, or remove spec.route."
 
 
 def conditions(seen: Observed, plan: Plan, now: datetime) -> list[Condition]:
@@ -34,6 +37,7 @@ def conditions(seen: Observed, plan: Plan, now: datetime) -> list[Condition]:
     ]
     found += [verified(plan, plan.standing)] if plan.standing is not None else []
     found += [scaling(seen, now)] if seen.scaler is not None else []
+    found += [route_accepted(seen.route)] if seen.route is not None else []
     found += [runtime_current(seen, plan, stuck)] if seen.release is not None else []
     return [at_rest(condition) for condition in found] if plan.suspended else found
 
@@ -188,6 +192,25 @@ def scaling(seen: Observed, now: datetime) -> Condition:
     if fault is not None:
         return Condition("ScalingActive", status, fault.reason, sentence(fault))
     return Condition("ScalingActive", status, scaler.reason, scaler.message)
+
+
+def route_accepted(route: Routed) -> Condition:
+    """Say whether the gateways that the spec names bring callers to the model."""
+    if not route.installed:
+        text = f"the cluster has no Gateway API. {INSTALL}"
+        return Condition(ROUTED, "False", "GatewayApiMissing", text)
+    bad = next((answer for answer in route.answers if answer.accepted is False), None)
+    if bad is not None:
+        text = f"{bad.parent} does not take the route: {bad.message or bad.reason}"
+        return Condition(ROUTED, "False", bad.reason, text)
+    silent = [answer.parent for answer in route.answers if answer.accepted is None]
+    if silent:
+        text = (
+            f"{' and '.join(silent)} has not answered: is there such a Gateway, and its controller?"
+        )
+        return Condition(ROUTED, "Unknown", "Pending", text)
+    takers = " and ".join(answer.parent for answer in route.answers)
+    return Condition(ROUTED, "True", "Accepted", f"{takers} brings callers to the model")
 
 
 def runtime_current(seen: Observed, plan: Plan, stuck: Condition) -> Condition:

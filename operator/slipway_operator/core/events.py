@@ -49,6 +49,7 @@ USUAL = {
         }
     ),
     "ScalingActive": frozenset({"Pending", "ValidMetricFound", "ScalingDisabled"}),
+    "RouteAccepted": frozenset({"Pending", "Accepted"}),
 }
 """Reasons of conditions that are no news to a person."""
 

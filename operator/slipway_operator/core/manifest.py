@@ -30,12 +30,23 @@ SERVICE = Kind("v1", "Service", "services")
 SERVICE_ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts")
 SCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
 BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
+ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
 POD = Kind("v1", "Pod", "pods")
 NODE = Kind("v1", "Node", "nodes")
 EVENT = Kind("events.k8s.io/v1", "Event", "events")
 
-OWNED = (RECORD, SERVICE_ACCOUNT, CONFIG_MAP, DEPLOYMENT, SERVICE, SCALER, BUDGET)
+OWNED = (RECORD, SERVICE_ACCOUNT, CONFIG_MAP, DEPLOYMENT, SERVICE, SCALER, BUDGET, ROUTE)
 """The kinds that the operator creates for a model."""
+OPTIONAL = frozenset({ROUTE})
+"""Those of them that an API server may not know."""
+
+
+_BY_NAME = {kind.kind: kind for kind in (MODEL, *OWNED)}
+
+
+def kind_of(manifest: Mapping[str, Any]) -> Kind:
+    """Tell of which of the operator's kinds an object is."""
+    return _BY_NAME[manifest["kind"]]
 
 
 def key(manifest: Mapping[str, Any]) -> tuple[str, str]:

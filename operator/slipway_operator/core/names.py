@@ -49,6 +49,11 @@ def revision(model: str, fingerprint: str) -> str:
     return f"{model}-{fingerprint}"
 
 
+def canary(model: str) -> str:
+    """Name the Service by which gateways reach a canary."""
+    return f"{model}-canary"
+
+
 def fingerprint(revision: str) -> str:
     """Read the fingerprint back from a revision's name."""
     return revision.rpartition("-")[2]
@@ -74,6 +79,11 @@ def service_url(namespace: str, name: str) -> str:
     return f"http://{name}.{namespace}.svc"
 
 
+def model_path(model: str) -> str:
+    """Build the path of a model on its server."""
+    return f"/v2/models/{model}"
+
+
 def model_url(namespace: str, name: str, model: str) -> str:
     """Build the address of a model inside the cluster."""
-    return f"{service_url(namespace, name)}/v2/models/{model}"
+    return service_url(namespace, name) + model_path(model)

@@ -14,6 +14,7 @@ from slipway_operator.core.copies import Copies
 from slipway_operator.core.pods import Pod
 from slipway_operator.core.reading import Reading
 from slipway_operator.core.refusal import Refusal
+from slipway_operator.core.route import Routed
 from slipway_operator.core.units import moment
 from slipway_operator.core.verdict import Outcome, Verdict
 
@@ -77,6 +78,11 @@ class Revision:
     def image(self) -> str:
         """Name the runtime that it was born with."""
         return str(self.record["template"]["spec"]["containers"][0]["image"])
+
+    @property
+    def model(self) -> str:
+        """Name the model that it answers for; a candidate may have another."""
+        return str(self.record["settings"]["model"]["name"])
 
     @property
     def ready(self) -> int:
@@ -202,7 +208,8 @@ class Observed:
     shares with others, ``good`` the one that status holds as the last known good; each is a
     fingerprint, or None. ``pods`` are those of revisions that are
     not well: a healthy revision's are not read. ``present`` names the revisions that have pods,
-    even if these are ending; None when nobody looked. ``release`` is the runtime image of the
+    even if these are ending; None when nobody looked. ``route`` is what gateways say, None where
+    none was asked for. ``release`` is the runtime image of the
     operator's release where the model is to run on that, else None. ``rollout`` is the one that
     status has, ``past`` are those that it remembers, the latest first. ``readings`` are the answers
     to a canary's queries, by name.
@@ -217,11 +224,17 @@ class Observed:
     pods: tuple[Pod, ...] = ()
     present: frozenset[str] | None = None
     scaler: Scaler | None = None
+    route: Routed | None = None
     conditions: tuple[Mapping[str, Any], ...] = ()
     release: str | None = None
     rollout: Progress | None = None
     past: tuple[Mapping[str, Any], ...] = ()
     readings: Mapping[str, Reading] = field(default_factory=dict)
+
+    @property
+    def weighs(self) -> bool:
+        """Whether a gateway can share requests by weight."""
+        return self.route is not None and self.route.weighs
 
     def revision(self, fingerprint: str | None) -> Revision | None:
         """Find a revision, if it is known."""

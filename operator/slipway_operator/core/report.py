@@ -31,7 +31,7 @@ def report(owner: tuple[str, str], seen: Observed, plan: Plan, now: datetime) ->
     labels = plan.traffic.selector(name)
     status: Status = {
         "observedGeneration": seen.generation,
-        "url": names.model_url(namespace, name, _model_name(shown)) if shown else "",
+        "url": names.model_url(namespace, name, shown.model) if shown else "",
         "replicas": sum(workload.replicas for workload in workloads),
         "readyReplicas": sum(workload.ready for workload in workloads),
         "selector": ",".join(f"{k}={v}" for k, v in labels.items()),
@@ -89,6 +89,7 @@ def _canary(share: Share) -> dict[str, Any]:
         "passedSteps": share.passed,
         "weight": share.weight,
         "actualWeight": share.percent,
+        "weightedBy": "HTTPRoute" if share.weighed else "Pods",
         "pods": share.pods,
         **({"startedTime": written(share.since)} if share.since else {}),
     }
@@ -99,11 +100,6 @@ def _retired(revision: Revision, seen: Observed, plan: Plan, now: datetime) -> d
     if revision.fingerprint == plan.traffic.good:
         return None
     return now if revision.fingerprint == seen.good else revision.retired
-
-
-def _model_name(revision: Revision) -> str:
-    """Look up under which name a revision answers; a candidate may have another."""
-    return str(revision.record["settings"]["model"]["name"])
 
 
 def report_refusal(seen: Observed, old: Mapping[str, Any], fault: Fault, now: datetime) -> Status:

@@ -13,6 +13,7 @@ from typing import Any, Self
 from slipway_operator.core import names, verification
 from slipway_operator.core.errors import SpecError
 from slipway_operator.core.manifest import digest
+from slipway_operator.core.route import Route
 from slipway_operator.core.trial import Canary, Shadow
 from slipway_operator.core.units import duration, size
 from slipway_operator.core.verification import Verification
@@ -144,6 +145,7 @@ class Spec:
     availability: Availability
     fingerprint: str
     verification: Verification | None = None
+    route: Route | None = None
 
     @classmethod
     def parse(cls, name: str, raw: Mapping[str, Any]) -> Self:
@@ -174,6 +176,7 @@ class Spec:
             ),
             fingerprint=_fingerprint(raw),
             verification=Verification.parse(raw["verification"]) if "verification" in raw else None,
+            route=Route.parse(raw["route"]) if "route" in raw else None,
         )
 
     @property

@@ -24,7 +24,9 @@ def _share(share: Share) -> str:
     """Describe what a canary has, and what it waits for."""
     step = f"step {min(share.passed + 1, share.steps)} of {share.steps}"
     text = (
-        f"about {share.percent} % of the connections, by {share.pods} of {share.among} pods: "
+        f"{share.percent} % of the requests that come by the HTTPRoute: {step}"
+        if share.weighed
+        else f"about {share.percent} % of the connections, by {share.pods} of {share.among} pods: "
         f"{step}, at most {share.weight} %"
     )
     if share.short:

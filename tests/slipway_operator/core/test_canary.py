@@ -24,6 +24,7 @@ from slipway_operator.core.rollout import (
     needed,
     questions,
 )
+from slipway_operator.core.route import Answer, Routed
 from slipway_operator.core.spec import Spec
 from support.builders import NOON, a_raw_spec, a_revision, a_spec, a_world, an_autoscaled_spec
 
@@ -57,8 +58,10 @@ NOTHING = json.dumps([B, 0, 0, 0, 0, 0, 0, 0, 0])
 
 
 def a_pod(number: int = 0, *, track: str = "old", **changes: Any) -> Pod:
+    """Build a pod of the canary; who has its own track takes no traffic, and has no note."""
+    note = NOTHING if track == "old" else ""
     found = Pod(
-        name=f"p{number}", fingerprint=B, track=track, ready=True, runtime=told(0), baseline=NOTHING
+        name=f"p{number}", fingerprint=B, track=track, ready=True, runtime=told(0), baseline=note
     )
     return replace(found, **changes)
 
@@ -331,7 +334,7 @@ def test_after_the_last_step_come_the_pods_that_are_missing_and_then_all_the_tra
     assert (rest.phase, rest.needed, rest.traffic.track) == (Phase.PROMOTING, 8, "old")
     whole = course(under_way(passed=1, since=None, count=8), few)
     assert (whole.phase, whole.traffic.track) == (Phase.COMPLETE, B)
-    assert whole.taking == 0
+    assert whole.share is None
 
 
 def test_one_that_is_promoting_is_still_watched() -> None:
@@ -376,6 +379,48 @@ def test_a_share_is_made_of_whole_pods(serving: int, weight: int, pods: int, per
     assert needed(spec, seen, old) == min(pods, 8)
 
 
+WEIGHED = Routed(installed=True, answers=(Answer("web", accepted=True),))
+
+
+@pytest.mark.parametrize(
+    ("serving", "weight", "pods"), [(1, 5, 1), (2, 50, 1), (8, 20, 2), (8, 25, 2), (9, 99, 9)]
+)
+def test_a_gateway_gives_it_the_weight_itself_and_it_has_pods_to_carry_it(
+    serving: int, weight: int, pods: int
+) -> None:
+    spec = wish(canary={"steps": [{"weight": weight, "duration": "1m"}]})
+    old = a_revision("old", wanted=serving, replicas=serving, ready=serving)
+    noted = a_pod(track=B, baseline=NOTHING)
+    there = replace(under_way(noted, count=pods), revisions=(old, a_revision(B, 2)))
+    seen = replace(there, route=WEIGHED)
+    found = taken(seen, spec)
+    assert (found.pods, found.percent) == (pods, weight)
+    assert course(seen, spec).weight == weight
+    assert course(there, spec).weight == 0
+    assert needed(spec, seen, old) == min(pods, 8)
+
+
+IDLE: dict[str, Any] = {"track": B, "baseline": NOTHING}
+
+
+@pytest.mark.parametrize(
+    "pod", [None, a_pod(track=B), a_pod(**IDLE, ready=False), a_pod(**IDLE, leaving=True)]
+)
+def test_a_gateway_gives_nothing_to_one_without_a_pod_whose_answers_are_counted(
+    pod: Pod | None,
+) -> None:
+    seen = replace(under_way(*([pod] if pod else [])), route=WEIGHED)
+    assert (course(seen).weight, taken(seen).percent) == (0, 0)
+    assert taken(seen).refusal is None
+
+
+def test_one_that_fails_gets_no_weight() -> None:
+    noted = a_pod(track=B, baseline=NOTHING, runtime=told(1000, 200))
+    seen = replace(under_way(noted), route=WEIGHED)
+    assert taken(seen).refusal is not None
+    assert course(seen).weight == 0
+
+
 def test_under_an_hpa_its_size_follows_what_serves() -> None:
     rollout = a_raw_spec()["rollout"] | {"strategy": "Canary"}
     canary = {"steps": STEPS, "minRequests": 100, "maxErrorRatio": "0.01"}
@@ -386,9 +431,9 @@ def test_under_an_hpa_its_size_follows_what_serves() -> None:
         assert needed(spec, a_world(old, good="old", track="old"), old) == pods
 
 
-def moved(seen: Observed, count: int) -> list[Move]:
+def moved(seen: Observed, count: int, *, weighed: bool = False) -> list[Move]:
     """List the moves while so many pods are to take a share; 0 for no trial."""
-    share = Share(passed=0, steps=1, weight=20, pods=count, among=8 + count)
+    share = Share(passed=0, steps=1, weight=20, pods=count, among=8 + count, weighed=weighed)
     found = course(seen)
     trial = Trial(due=False, share=share) if count else Trial(due=True)
     return list(moves(seen, replace(found, phase=Phase.CANARY, trial=trial), B))
@@ -422,6 +467,15 @@ def test_whoever_takes_traffic_has_noted_what_he_answered_before() -> None:
     assert (move.value, json.loads(move.baseline or "")) == ("old", [B, 0, 7, 0, 1, 7, 0, 0, 0])
     (back,) = moved(under_way(a_pod()), 0)
     assert back == Move("p0", B, None)
+
+
+def test_where_a_gateway_weighs_pods_keep_their_track_and_all_of_them_are_noted() -> None:
+    noted = a_pod(1, track=B, baseline=NOTHING)
+    pods = [a_pod(0), noted, a_pod(2, track=B), a_pod(3, track=B, ready=False)]
+    found = moved(under_way(*pods), 1, weighed=True)
+    assert [(move.pod, move.value) for move in found] == [("p0", B), ("p2", B)]
+    assert all(move.baseline for move in found)
+    assert moved(under_way(noted), 0) == [Move("p1", B)], "a note is of one canary alone"
 
 
 def test_pods_of_a_revision_that_is_no_longer_wanted_are_taken_back() -> None:

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 
+from slipway_operator.core import names
 from slipway_operator.core.manifest import Manifest
 from slipway_operator.core.plan import Plan
 from slipway_operator.core.render import identity, revision, traffic
 from slipway_operator.core.render.owner import Owner
 from slipway_operator.core.render.record import record
+from slipway_operator.core.route import Route
 from slipway_operator.core.spec import Autoscaled, Spec
 
 __all__ = ["Owner", "record", "render"]
@@ -31,7 +33,19 @@ def render(owner: Owner, spec: Spec, plan: Plan) -> Iterator[Manifest]:
     yield traffic.service(owner, selector)
     if mirror is not None:
         yield traffic.aside(owner, plan.latest)
+    if spec.route is not None:
+        yield from _routed(owner, spec, spec.route, plan)
     if isinstance(spec.scale, Autoscaled) and not plan.traffic.pooled:
         yield traffic.scaler(owner, spec.scale, plan.traffic.scaled(plan.latest))
     if traffic.several(spec.scale):
         yield traffic.budget(owner, spec.availability, selector)
+
+
+def _routed(owner: Owner, spec: Spec, wish: Route, plan: Plan) -> Iterator[Manifest]:
+    """Yield what brings callers from gateways; it is there all the time that a canary may come."""
+    weight = plan.course.weight if spec.rollout.canary is not None else None
+    if weight is not None:
+        shared = names.serving(owner.name, plan.latest) if weight else None
+        yield traffic.canary(owner, shared or plan.traffic.selector(owner.name))
+    serving = next((r for r in plan.keep if r.fingerprint == plan.traffic.track), None)
+    yield traffic.route(owner, wish, serving.model if serving else spec.model.name, weight)

@@ -1,10 +1,12 @@
 """How requests reach the pods, how many pods there are, and how few there may be."""
 
 from slipway_operator.core import names
-from slipway_operator.core.manifest import BUDGET, DEPLOYMENT, SCALER, SERVICE, Manifest
+from slipway_operator.core.manifest import BUDGET, DEPLOYMENT, ROUTE, SCALER, SERVICE, Manifest
 from slipway_operator.core.render.owner import Owner
+from slipway_operator.core.route import Route
 from slipway_operator.core.spec import Autoscaled, Availability, Fixed
 
+HTTP = {"name": "http", "port": 80, "protocol": "TCP", "targetPort": "http"}
 H2C = "kubernetes.io/h2c"
 """Tells gateways and meshes that what is behind the port is HTTP/2 without TLS."""
 
@@ -18,7 +20,7 @@ def service(owner: Owner, selector: dict[str, str]) -> Manifest:
             "type": "ClusterIP",
             "selector": selector,
             "ports": [
-                {"name": "http", "port": 80, "protocol": "TCP", "targetPort": "http"},
+                HTTP,
                 {
                     "name": "grpc",
                     "port": names.GRPC_PORT,
@@ -40,7 +42,46 @@ def aside(owner: Owner, fingerprint: str) -> Manifest:
         spec={
             "type": "ClusterIP",
             "selector": names.serving(owner.name, fingerprint),
-            "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": "http"}],
+            "ports": [HTTP],
+        },
+    )
+
+
+def canary(owner: Owner, selector: dict[str, str]) -> Manifest:
+    """Build the Service of what gateways give a share to.
+
+    While there is no canary it selects what serves: a gateway that has not heard yet of the last
+    weight goes on reaching somebody who answers.
+    """
+    return owner.child(
+        SERVICE,
+        names.canary(owner.name),
+        spec={"type": "ClusterIP", "selector": selector, "ports": [HTTP]},
+    )
+
+
+def route(owner: Owner, wish: Route, model: str, weight: int | None) -> Manifest:
+    """Build the HTTPRoute to a model, of whose requests a canary gets ``weight`` percent.
+
+    Without a weight there is no Service for one.
+    """
+    backends = [(owner.name, 100 - (weight or 0))]
+    backends += [(names.canary(owner.name), weight)] if weight is not None else []
+    return owner.child(
+        ROUTE,
+        owner.name,
+        spec={
+            "parentRefs": [dict(parent) for parent in wish.parents],
+            "hostnames": list(wish.hostnames),
+            "rules": [
+                {
+                    "matches": [{"path": {"type": "PathPrefix", "value": names.model_path(model)}}],
+                    "backendRefs": [
+                        {"name": name, "port": HTTP["port"], "weight": share}
+                        for name, share in backends
+                    ],
+                }
+            ],
         },
     )
 

@@ -1,8 +1,9 @@
 """A revision that takes a share of the traffic, step by step, and is watched meanwhile.
 
-Some of its pods carry the label by which the Service selects what serves, so that they are among
-its endpoints. Connections are spread evenly over those: with ``S`` pods that serve and ``N`` of the
-canary it gets ``N / (S + N)`` of them. What serves keeps all its pods.
+Where a gateway takes the model's route, that weighs requests, and the share is what was asked for.
+Elsewhere some of its pods carry the label by which the Service selects what serves, so that they
+are among its endpoints. Connections are spread evenly over those: with ``S`` pods that serve and
+``N`` of the canary it gets ``N / (S + N)`` of them. What serves keeps all its pods.
 
 A step ends when its time is over and the canary has answered enough requests, all in all, and few
 enough of them badly; the last one is followed by the pods that are still missing. What it is judged
@@ -25,6 +26,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
+from math import ceil
 from operator import add
 
 from slipway_operator.core import names
@@ -45,7 +47,9 @@ class Share:
     """What a canary has of the traffic.
 
     ``passed`` counts the steps behind it; ``due`` says that status knows it of all of them.
-    ``pods`` of ``among`` endpoints are its own. ``since`` is when the step began, None while its
+    ``pods`` of ``among`` are its own, and have ``weight`` percent of the requests where these are
+    ``weighed``, once one of them is ``there`` whose requests are counted; or else what its pods
+    come to. ``since`` is when the step began, None while its
     pods are on their way. ``answered`` and ``readings`` are what it is judged by, once it is;
     ``short`` says that it waits for more of the first, ``unread`` which query has no answer,
     ``refusal`` why it is stopped.
@@ -56,6 +60,8 @@ class Share:
     weight: int
     pods: int
     among: int
+    weighed: bool = False
+    there: bool = False
     due: bool = False
     since: datetime | None = None
     answered: Requests | None = None
@@ -66,7 +72,9 @@ class Share:
 
     @property
     def percent(self) -> int:
-        """How much of the traffic it has, by its pods."""
+        """How much of the traffic it has."""
+        if self.weighed:
+            return self.weight if self.there and self.pods else 0
         return round(100 * self.pods / self.among)
 
 
@@ -81,7 +89,7 @@ def size(spec: Spec, seen: Observed, base: Revision | None) -> int | None:
     if canary is None:
         return None
     progress = seen.progress(spec.fingerprint)
-    now = _now(canary, (progress and progress.passed) or 0, running(base))
+    now = _now(canary, (progress and progress.passed) or 0, running(base), weighed=seen.weighs)
     return None if now.due else now.pods
 
 
@@ -93,14 +101,15 @@ def share(
     begun = progress is not None and progress.passed is not None
     if canary is None or not (begun or (fit and ready)):
         return None
-    now = _now(canary, (progress and progress.passed) or 0, running(base))
+    now = _now(canary, (progress and progress.passed) or 0, running(base), weighed=seen.weighs)
     if progress is None or not begun:
         return now
-    taken = [pod for pod in seen.pods_of(spec.fingerprint) if pod.track != pod.fingerprint]
+    taken = seen.pods_of(spec.fingerprint)
     others = seen.pods_of(base.fingerprint) if base is not None else ()
     gates = Gates(canary, _answered(taken, spec.fingerprint), _answered(others, spec.fingerprint))
     since = progress.since or (seen.now if fit else None)
-    now = replace(now, since=since, answered=gates.answered, readings=seen.readings)
+    there = any(_counted(pod, spec.fingerprint) for pod in taken if pod.ready and not pod.leaving)
+    now = replace(now, since=since, there=there, answered=gates.answered, readings=seen.readings)
     refusal = (
         _broken_down(taken, spec.fingerprint)
         or gates.judge(sure=True)
@@ -112,16 +121,17 @@ def share(
     return _end(now, gates) if late and fit and ready and not now.due else now
 
 
-def _now(canary: Canary, passed: int, serving: int) -> Share:
+def _now(canary: Canary, passed: int, serving: int, *, weighed: bool) -> Share:
     passed = min(passed, len(canary.steps))
     weight = _step(canary, passed).weight
-    size = _size(weight, serving)
+    size = ceil(serving * weight / 100) if weighed else _size(weight, serving)
     return Share(
         passed=passed,
         steps=len(canary.steps),
         weight=weight,
         pods=size,
         among=serving + size,
+        weighed=weighed,
         due=passed == len(canary.steps),
     )
 
@@ -155,8 +165,12 @@ def _answered(pods: Iterable[Pod], canary: str) -> Requests:
     return reduce(add, both, Requests())
 
 
+def _counted(pod: Pod, canary: str) -> bool:
+    return Baseline.recall(pod.baseline, canary) is not None
+
+
 def _broken_down(taken: Iterable[Pod], canary: str) -> Refusal | None:
-    """Find a pod that broke down under real requests."""
+    """Find a pod that broke down under real requests: one that takes some has a note."""
     for pod in taken:
         serve, before = pod.container(names.SERVE), Baseline.recall(pod.baseline, canary)
         if serve and before and serve.restarts > before.restarts and serve.failed:

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from slipway_operator.core.rollout.good import (
-    Traffic,
-)
+from slipway_operator.core.rollout.canary import Share
+from slipway_operator.core.rollout.good import Traffic
 from slipway_operator.core.rollout.rolling import Rolling
 from slipway_operator.core.rollout.shadow import Mirror
 from slipway_operator.core.rollout.trial import NONE, Trial
@@ -75,6 +74,12 @@ class Course:
         return found if found is not None and found.on else None
 
     @property
-    def taking(self) -> int:
-        """How many pods of the latest take a share of what serves' traffic."""
-        return self.trial.share.pods if self.tried and self.trial.share is not None else 0
+    def share(self) -> Share | None:
+        """The share of the traffic that the latest takes now; None where it takes none."""
+        found = self.trial.share if self.tried else None
+        return found if found is not None and found.pods > 0 else None
+
+    @property
+    def weight(self) -> int:
+        """How many percent of the requests gateways shall give to the latest."""
+        return self.share.percent if self.share is not None and self.share.weighed else 0

@@ -7,6 +7,7 @@ from slipway_operator.core import names
 from slipway_operator.core.observed import Observed
 from slipway_operator.core.pods import Pod
 from slipway_operator.core.requests import Baseline, Requests
+from slipway_operator.core.rollout.canary import Share
 from slipway_operator.core.rollout.course import Course
 
 
@@ -23,10 +24,13 @@ def moves(seen: Observed, course: Course, latest: str) -> Iterator[Move]:
     """List the pods whose label or note differs from what it should be, those that leave first.
 
     While pods are replaced bit by bit, all that are ready and may serve get the label of the pool.
-    Of the latest, ``course.taking`` pods get the track of what serves. One that does not say what
-    it has answered so far is not taken: it could not be judged.
+    Of the latest, those that take a share of the traffic get the track of what serves; where a
+    gateway weighs requests it selects them by their own, and each of them takes its part. One that
+    does not say what it has answered so far is not taken: it could not be judged. A note stays as
+    long as the trial: it is the evidence of whoever comes after an operator that died.
     """
-    track = course.traffic.track
+    track, share = course.traffic.track, course.share
+    shared = latest if share is not None and share.weighed else track
     if course.rolling is not None and course.rolling.begun and not course.rolling.done:
         for pod in seen.pods:
             serves = pod.fingerprint in course.rolling.members and pod.ready and not pod.leaving
@@ -35,15 +39,25 @@ def moves(seen: Observed, course: Course, latest: str) -> Iterator[Move]:
     ready = [pod for pod in seen.pods_of(latest) if pod.ready and not pod.leaving]
     ready.sort(key=lambda pod: pod.track == pod.fingerprint)
     known = [pod for pod in ready if pod.track == track or Requests.read(pod.runtime)]
-    chosen = known[: course.taking]
+    chosen = known[: _taken(share)]
     taken = {pod.name for pod in chosen}
     for pod in seen.pods:
-        if pod.name not in taken and pod.track != pod.fingerprint:
-            yield Move(pod.name, pod.fingerprint)
+        noted = pod.baseline or None if pod.fingerprint == latest else None
+        kept = noted if course.trial.begun else None
+        if pod.name not in taken and (pod.track != pod.fingerprint or noted != kept):
+            yield Move(pod.name, pod.fingerprint, kept)
     for pod in (*chosen, *(seen.pods_of(track) if course.tried else ())):
-        note = _note(pod, latest)
-        if note is not None and (pod.track != track or not Baseline.recall(pod.baseline, latest)):
-            yield Move(pod.name, track, note)
+        to = shared if pod.name in taken else track
+        note = pod.baseline if Baseline.recall(pod.baseline, latest) else _note(pod, latest)
+        if note is not None and (pod.track != to or note != pod.baseline):
+            yield Move(pod.name, to, note)
+
+
+def _taken(share: Share | None) -> int | None:
+    """Count the pods that shall take a share; None for all that there are."""
+    if share is None:
+        return 0
+    return None if share.weighed else share.pods
 
 
 def _note(pod: Pod, latest: str) -> str | None:

@@ -15,6 +15,7 @@ BENCH_ROUNDS ?= 5
 MINUTES ?= 30
 CLEAN ?= 200
 ROLLOUTS ?= 50
+MORE ?= 0
 OBJECTS ?= 1000 5000
 SCALE_OPTIONS ?=
 FUZZ_SECONDS ?= 600
@@ -82,8 +83,8 @@ soak: $(READY) ## ask everything for MINUTES=30, and check every answer
 bench-faults: $(READY) ## seed faults into a model, and see what catches them before it has callers
 	PYTHONPATH=bench:tests $(PYTHON) -m slipway_bench faults --clean $(CLEAN)
 
-bench-rollouts: $(READY) ## roll out ROLLOUTS=50 revisions and give up as many under load, on the cluster
-	PYTHONPATH=bench:tests $(PYTHON) -m slipway_bench rollouts --count $(ROLLOUTS)
+bench-rollouts: $(READY) ## roll out ROLLOUTS=50 revisions, give up as many and roll out MORE=0 under load, on the cluster
+	PYTHONPATH=bench:tests $(PYTHON) -m slipway_bench rollouts --count $(ROLLOUTS) --more $(MORE)
 
 fuzz: $(FUZZ) ## search for requests that break the parsers, for FUZZ_SECONDS=600
 	PYTHONPATH=runtime:tests .venv-fuzz/bin/python tests/fuzz/requests.py -max_total_time=$(FUZZ_SECONDS) tests/fuzz/corpus

@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     faults.set_defaults(what=_faults)
     rollouts = commands.add_parser("rollouts", help="roll out and give up under load, on a cluster")
     rollouts.add_argument("--count", type=int, default=50, help="promoted, and as many given up")
+    rollouts.add_argument("--more", type=int, default=0, help="promoted besides")
     rollouts.add_argument("--seed", type=int, default=1)
     rollouts.set_defaults(what=_rollouts)
     page = commands.add_parser("document", help=f"put the results into {PAGE.relative_to(ROOT)}")
@@ -105,7 +106,7 @@ def _faults(arguments: argparse.Namespace) -> int:
 def _rollouts(arguments: argparse.Namespace) -> int:
     from slipway_bench import rollouts  # noqa: PLC0415 - it trains models, with scikit-learn
 
-    return rollouts.run(arguments.count, arguments.seed)
+    return rollouts.run(arguments.count, arguments.more, arguments.seed)
 
 
 def _whole(name: str, rows: Iterator[table.Row]) -> Iterator[table.Row]:

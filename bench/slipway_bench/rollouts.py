@@ -48,29 +48,34 @@ class Seen:
     failed: int = 0
     failures: list[str] = field(default_factory=list)
     ended: Counter[str] = field(default_factory=Counter)
+    wrongly: list[str] = field(default_factory=list)
     deaths: int = 0
 
 
-def run(count: int, seed: int) -> int:
-    """Roll out ``count`` revisions and give up as many; return 0 if no caller noticed."""
+def run(count: int, more: int, seed: int) -> int:
+    """Roll out ``count`` revisions, give up as many, and roll out ``more``.
+
+    Return 0 if no caller noticed, and none was refused that should not be.
+    """
     cluster = find()
     cluster.up()
     deploy(cluster)
     workplace = Workplace.open(cluster)
     try:
-        seen = _all(workplace, count, random.Random(seed))  # noqa: S311 - no secrets
+        kinds = ["promoted"] * (count + more) + ["aborted"] * (count // 2)
+        kinds += ["refused"] * (count - count // 2)
+        seen = _all(workplace, kinds, random.Random(seed))  # noqa: S311 - no secrets
     finally:
         workplace.close()
     return _tell(seen)
 
 
-def _all(workplace: Workplace, count: int, chance: random.Random) -> Seen:
+def _all(workplace: Workplace, kinds: list[str], chance: random.Random) -> Seen:
     models = {version: iris(version) for version in (1, 2, BAD)}
     workplace.provide(*models.values())
     workplace.apply(_wish(models, 0, 1, STRATEGIES[0]))
     workplace.wait("iris")
     seen, client, begun = Seen(), None, 0.0
-    kinds = ["promoted"] * count + ["aborted"] * (count // 2) + ["refused"] * (count - count // 2)
     chance.shuffle(kinds)
     for number, kind in enumerate(kinds, 1):
         if client is not None and time.monotonic() - begun > SEGMENT:
@@ -81,8 +86,9 @@ def _all(workplace: Workplace, count: int, chance: random.Random) -> Seen:
             client = load.start(workplace, "iris", named)
             begun = time.monotonic()
         with _mortal(workplace, chance, seen):
-            _change(workplace, models, number, kind, chance)
+            ended = _change(workplace, models, number, kind, chance)
         seen.ended[kind] += 1
+        seen.wrongly += [f"change {number}: {ended}"] if kind == "promoted" and ended else []
         print(f"{number} of {len(kinds)}: {kind}, {time.monotonic() - begun:.0f} s", flush=True)
     if client is not None:
         _add(seen, client.report())
@@ -91,19 +97,24 @@ def _all(workplace: Workplace, count: int, chance: random.Random) -> Seen:
 
 def _change(
     workplace: Workplace, models: dict[int, Model], number: int, kind: str, chance: random.Random
-) -> None:
-    """Change the model once, and wait until that has come to its end."""
+) -> str:
+    """Change the model once, and wait until that has come to its end; return why it was refused."""
     version = BAD if kind == "refused" else 1 + number % 2
     wish = _wish(models, number, version, chance.choice(STRATEGIES))
     workplace.apply(wish)
-    if kind == "promoted":
-        workplace.wait("iris", seconds=PATIENCE)
-        return
     if kind == "aborted":
         time.sleep(chance.uniform(0, 8))
         wish["spec"]["rollout"]["abort"] = _latest(workplace, number)
         workplace.apply(wish)
-    workplace.until(f"{kind} {number}", lambda: _given_up(workplace, number), PATIENCE)
+    ends = ["Serving"] if kind == "promoted" else []
+
+    def ended() -> Object | None:
+        _latest(workplace, number)
+        ready: Object = workplace.condition("iris", "Ready")
+        return ready if ready["reason"] in ("RolledBack", *ends) else None
+
+    ready = workplace.until(f"{kind} {number}", ended, PATIENCE)
+    return str(ready["message"]) if ready["status"] == "False" else ""
 
 
 def _latest(workplace: Workplace, number: int) -> str:
@@ -116,11 +127,6 @@ def _latest(workplace: Workplace, number: int) -> str:
         return str(status["status"]["latestRevision"]) if looked_at else ""
 
     return str(workplace.until(f"{number} is looked at", found, PATIENCE))
-
-
-def _given_up(workplace: Workplace, number: int) -> bool:
-    _latest(workplace, number)
-    return bool(workplace.condition("iris", "Ready")["reason"] == "RolledBack")
 
 
 def _wish(models: dict[int, Model], number: int, version: int, rollout: Object) -> Object:
@@ -183,8 +189,9 @@ def _add(seen: Seen, report: load.Report) -> None:
 def _tell(seen: Seen) -> int:
     wrong = seen.answers.get(str(BAD), 0)
     print(f"rollouts: {dict(seen.ended)}; the operator was killed {seen.deaths} times")
+    print(f"clean rollouts: {seen.ended['promoted']}, wrongly refused: {len(seen.wrongly)}")
     print(f"requests answered: {sum(seen.answers.values())}, by version {dict(seen.answers)}")
     print(f"requests that failed: {seen.failed}; answered by what was not verified: {wrong}")
-    for failure in seen.failures:
+    for failure in (*seen.wrongly, *seen.failures):
         print(f"  {failure}")
-    return 1 if seen.failed or wrong else 0
+    return 1 if seen.failed or wrong or seen.wrongly else 0

@@ -31,7 +31,7 @@ class Dataset(Section, frozen=True):
     """A file of rows; ``uri`` is where ``fetch`` brings it from, None if it is mounted."""
 
     name: Name
-    path: Annotated[str, msgspec.Meta(pattern=r"\.(json|npz)$")]
+    path: Annotated[str, msgspec.Meta(pattern=r"\.(json|npz|parquet)$")]
     uri: Annotated[str, msgspec.Meta(pattern="^https?://")] | None = None
     sha256: Digest | None = None
 

@@ -112,6 +112,7 @@ def test_the_runtime_reads_the_verification_that_the_spec_demands() -> None:
             {"name": "golden", "cases": [CASE]},
             {"name": "big", "configMap": {"name": "maps", "key": "g.npz"}},
             {"name": "far", "uri": "https://x.example.org/f.npz", "sha256": DIGEST},
+            {"name": "frame", "uri": "https://x.example.org/f.parquet", "sha256": DIGEST},
         ],
         "checks": [check(kind, kind.lower(), **demands) for kind, demands in EVERY_CHECK.items()],
         "continuous": CONTINUOUS,
@@ -125,7 +126,8 @@ def test_the_runtime_reads_the_verification_that_the_spec_demands() -> None:
     assert [each.type for each in read.checks] == list(EVERY_CHECK)
     [scored] = [each for each in read.checks if isinstance(each, Metric)]
     assert scored.slices == Slices(column="c" * 256, bound=0.8, min_rows=30)
-    assert [each.uri for each in read.datasets] == [None, None, "https://x.example.org/f.npz"]
+    far = [f"https://x.example.org/f.{ending}" for ending in ("npz", "parquet")]
+    assert [each.uri for each in read.datasets] == [None, None, *far]
     assert read.continuous is not None
     assert (read.continuous.rows, read.continuous.peers) == (4, "http://fraud.risk.svc")
 

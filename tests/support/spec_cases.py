@@ -271,7 +271,9 @@ ACCEPTED: list[Changes] = [
     verified(check(), continuous={}),
     verified(check(), continuous={"interval": "5s", "rows": 32, "failureThreshold": 1}),
     dataset(configMap={"name": "golden", "key": "golden.npz"}),
+    dataset(configMap={"name": "golden", "key": "golden.parquet"}),
     dataset(uri=f"{_FAR}?version=7", sha256=HEX64),
+    dataset(uri="https://models.example.org/golden.parquet?version=7", sha256=HEX64),
     {_BUDGET: 1},
     {_BUDGET: "1%"},
     {_BUDGET: "100%"},
@@ -986,7 +988,12 @@ REFUSED: list[tuple[Changes, str, str]] = [
     (
         dataset(configMap={"name": "golden", "key": "g.csv"}),
         f"{_VERIFICATION}.datasets[0].configMap.key",
-        "end in .json or .npz",
+        "end in .json, .npz or .parquet",
+    ),
+    (
+        dataset(uri="https://models.example.org/golden.arrow", sha256=HEX64),
+        f"{_VERIFICATION}.datasets[0].uri",
+        "ends in .json, .npz or .parquet",
     ),
     (
         dataset(uri="s3://golden.npz", sha256=HEX64),

@@ -13,7 +13,8 @@ from slipway_runtime.verification.npz import UnreadableError
 
 FORM = (
     'A data set is JSON, {"cases": [{"inputs": [...], "outputs": [...]}]} with tensors as in the '
-    "protocol, or a file of numpy.savez with one array a column; the first axis is the row."
+    "protocol, a file of numpy.savez with one array a column, whose first axis is the row, or "
+    "parquet."
 )
 
 
@@ -79,12 +80,24 @@ def check_columns(dataset: Dataset, table: Table, needed: Sequence[tuple[Check, 
 def _table(name: str, path: Path, signature: Signature) -> Table:
     if path.suffix == ".json":
         return Table(name, *cases.read(path))
-    arrays = npz.read(path)
+    arrays = _parquet(path, signature) if path.suffix == ".parquet" else npz.read(path)
     inputs = {
         each: _column(each, arrays[each], signature) for each in arrays if each in signature.inputs
     }
     columns = {each: array for each, array in arrays.items() if each not in inputs}
     return Table(name, inputs, columns)
+
+
+def _parquet(path: Path, signature: Signature) -> dict[str, Array]:
+    """Read a file whose columns of plain values are inputs of [N] or of [N, 1]."""
+    from slipway_runtime.verification import parquet  # noqa: PLC0415 - few have such files
+
+    arrays = parquet.read(path)
+    for name, spec in signature.inputs.items():
+        sizes = spec.shape[1:]
+        if name in arrays and arrays[name].ndim == 1 and all(size == 1 for size in sizes):
+            arrays[name] = arrays[name].reshape(-1, *sizes)
+    return arrays
 
 
 def _column(name: str, array: Array, signature: Signature) -> Column:

@@ -228,6 +228,8 @@ def test_data_sets_reach_the_pods_from_wherever_they_are() -> None:
         {"name": "golden", "cases": [CASE]},
         {"name": "big", "configMap": {"name": "maps", "key": "g.npz"}},
         {"name": "far", "uri": "https://x.example.org/f.npz?a=b", "sha256": "0" * 64},
+        {"name": "frame", "uri": "https://x.example.org/f.parquet?a=b.npz", "sha256": "0" * 64},
+        {"name": "text", "uri": "https://x.example.org/f.json", "sha256": "0" * 64},
     ]
     found = rendered(verification=a_verification(datasets=datasets))
     data = found["ConfigMap"]["data"]
@@ -236,8 +238,10 @@ def test_data_sets_reach_the_pods_from_wherever_they_are() -> None:
         "/etc/slipway/golden.json",
         "/datasets/big/g.npz",
         "/models/datasets/far.npz",
+        "/models/datasets/frame.parquet",
+        "/models/datasets/text.json",
     ]
-    assert [d["uri"] for d in told] == [None, None, "https://x.example.org/f.npz?a=b"]
+    assert [d["uri"] for d in told[:3]] == [None, None, "https://x.example.org/f.npz?a=b"]
     assert json.loads(data["golden.json"]) == {"cases": [CASE]}
     spec = found["Deployment"]["spec"]["template"]["spec"]
     source = {"name": "maps", "optional": True, "items": [{"key": "g.npz", "path": "g.npz"}]}

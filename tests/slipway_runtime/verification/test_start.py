@@ -16,11 +16,13 @@ from fixtures.broken import MIXING
 from fixtures.model import Model
 from fixtures.trained import iris
 from support.onnx_models import counting, deep, slow, written
+from support.parquet import FLOAT, one, page, saved
 from support.runtime_server import Server, a_server, settings_file
 from support.verification import a_check, a_dataset, a_verification, golden
 
 FAILED = "no model to serve"
 POSITIVE = a_check("Output", output="y", max=None, sum=None)
+ROW = {"name": "X", "datatype": "FP32", "shape": [1, 4], "data": [5, 3, 1, 0]}
 START = ("Expected", "Output", "BatchInvariance")
 
 
@@ -50,8 +52,7 @@ def refusal(directory: Path, model: Path, verification: Any, **more: Any) -> tup
         assert (status["state"], status["reason"]) == ("Failed", ready.json["reason"])
         assert status["verification"]["outcome"] == "Failed"
         assert server.ask("POST", "/verification", port=server.admin).status == 409
-        row = {"name": "X", "datatype": "FP32", "shape": [1, 4], "data": [5, 3, 1, 0]}
-        assert server.infer(row).status == 200  # for whoever looks into it
+        assert server.infer(ROW).status == 200  # for whoever looks into it
         server.signal(signal.SIGTERM)
         assert server.wait() == 0
     left = json.loads((directory / "termination-log").read_text())
@@ -89,6 +90,25 @@ def test_a_model_that_answers_rightly_is_ready_with_a_report(tmp_path: Path, mod
     counted = 'slipway_verification_checks_total{model="m",suite="Start",outcome="Passed"}'
     assert seen[counted] == 3
     assert not any(name.startswith("slipway_verification_wrong") for name in seen)
+
+
+def test_rows_may_be_parquet(tmp_path: Path, model: Model) -> None:
+    path = saved(tmp_path / "golden.parquet", {**model.inputs, **model.expected})
+    wanted = a_verification({"name": "golden", "path": str(path)}, *START, "Metric")
+    with verified(tmp_path, model.path, wanted) as server:
+        said = report(server)
+    assert (said["outcome"], said["rows"]) == ("Passed", 32)
+
+
+def test_a_broken_file_of_rows_leaves_the_server_up(tmp_path: Path, model: Model) -> None:
+    huge = page(b"0" * 16, 4, unpacked=(1 << 31) - 1)
+    path = one(tmp_path / "golden.parquet", huge, rows=4, kind=FLOAT, codec=6)
+    wanted = a_verification({"name": "golden", "path": str(path)}, *START)
+    with verified(tmp_path, model.path, wanted, FAILED) as server:
+        status = server.status()
+        assert status["reason"] == "DatasetInvalid"
+        assert "bytes of memory to unpack" in status["message"]
+        assert server.infer(ROW).status == 200
 
 
 def test_a_server_without_verification_has_none(server: Server) -> None:

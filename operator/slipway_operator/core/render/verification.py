@@ -36,8 +36,9 @@ def _path(wish: Dataset) -> str:
         return f"{names.SETTINGS_FOLDER}/{_key(wish)}"
     if wish.config_map is not None:
         return f"{_folder(wish)}/{wish.key}"
-    ending = "npz" if (wish.uri or "").partition("?")[0].endswith(".npz") else "json"
-    return f"{names.FETCHED_DATASETS_FOLDER}/{wish.name}.{ending}"
+    path = (wish.uri or "").partition("?")[0]
+    ending = next((each for each in (".npz", ".parquet") if path.endswith(each)), ".json")
+    return f"{names.FETCHED_DATASETS_FOLDER}/{wish.name}{ending}"
 
 
 def _folder(wish: Dataset) -> str:

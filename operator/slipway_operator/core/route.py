@@ -19,33 +19,50 @@ class Route:
 
 
 class Answer(NamedTuple):
-    """What a parent says of a route: ``accepted`` is None until it has said something."""
+    """What a parent says of a route: ``accepted`` is None until it has said something.
+
+    ``current`` says whether that is about the route as it is now.
+    """
 
     parent: str
     accepted: bool | None = None
     reason: str = ""
     message: str = ""
+    current: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """What became of the wish: ``installed`` says whether there is a Gateway API."""
+    """What became of the wish: ``installed`` says whether there is a Gateway API.
+
+    ``weight`` is the canary's, in percent, that the route has.
+    """
 
     installed: bool
     answers: tuple[Answer, ...] = ()
+    weight: int = 0
 
     @classmethod
     def read(cls, wish: Route, route: Mapping[str, Any] | None, *, installed: bool) -> Self:
         """Read the status of an HTTPRoute; None is one that is not there yet."""
         if not installed:
             return cls(installed=False)
-        told = (route or {}).get("status", {}).get("parents", ())
-        return cls(True, tuple(_answer(parent, told) for parent in wish.parents))
+        if route is None:
+            return cls(True, tuple(Answer(_name(parent)) for parent in wish.parents))
+        told = route.get("status", {}).get("parents", ())
+        generation = route["metadata"]["generation"]
+        answers = tuple(_answer(parent, told, generation) for parent in wish.parents)
+        return cls(True, answers, _weight(route))
 
     @property
     def weighs(self) -> bool:
         """Whether requests that come this way can be shared by weight."""
         return any(answer.accepted for answer in self.answers)
+
+    def gives(self, weight: int) -> bool:
+        """Say whether those who take the route have heard of this weight."""
+        heard = all(answer.current for answer in self.answers if answer.accepted)
+        return heard and self.weight == weight
 
 
 SAID = ("namespace", "name", "sectionName", "port")
@@ -53,9 +70,20 @@ SAID = ("namespace", "name", "sectionName", "port")
 ANSWERS = ("Accepted", "ResolvedRefs")
 
 
-def _answer(parent: Mapping[str, Any], told: Any) -> Answer:
+def _weight(route: Mapping[str, Any]) -> int:
+    """Read what the second backend has, which is the canary's; somebody may have taken it away."""
+    rules = route["spec"].get("rules", ())
+    backends = [backend for rule in rules for backend in rule.get("backendRefs", ())]
+    return int(backends[1].get("weight", 1)) if len(backends) > 1 else 0
+
+
+def _name(parent: Mapping[str, Any]) -> str:
+    return "/".join(str(parent[key]) for key in SAID if key in parent)
+
+
+def _answer(parent: Mapping[str, Any], told: Any, generation: int) -> Answer:
     """Put together what is said of one parentRef; several controllers may speak of it."""
-    name = "/".join(str(parent[key]) for key in SAID if key in parent)
+    name = _name(parent)
     found = [
         condition
         for entry in told
@@ -66,4 +94,7 @@ def _answer(parent: Mapping[str, Any], told: Any) -> Answer:
     bad = next((c for c in found if c["status"] != "True"), None)
     if bad is not None:
         return Answer(name, False, bad["reason"], bad.get("message", ""))
-    return Answer(name, True) if any(c["type"] == "Accepted" for c in found) else Answer(name)
+    if not any(condition["type"] == "Accepted" for condition in found):
+        return Answer(name)
+    current = all(c.get("observedGeneration", generation) >= generation for c in found)
+    return Answer(name, True, current=current)

@@ -25,8 +25,14 @@ def said(parent: dict[str, Any], **conditions: str) -> dict[str, Any]:
     return {"parentRef": {"group": "gateway.networking.k8s.io", **parent}, "conditions": found}
 
 
+def a_route(*weights: int) -> dict[str, Any]:
+    """Build a route of the second generation, whose backends have these weights."""
+    backends = [{"name": "fraud", "weight": weight} for weight in weights or (100,)]
+    return {"metadata": {"generation": 2}, "spec": {"rules": [{"backendRefs": backends}]}}
+
+
 def read(*told: dict[str, Any], parents: tuple[Any, ...] = (WEB,)) -> Routed:
-    route = {"status": {"parents": list(told)}}
+    route = {**a_route(), "status": {"parents": list(told)}}
     return Routed.read(Route(parents), route, installed=True)
 
 
@@ -84,3 +90,25 @@ def test_what_becomes_of_a_route(
     assert routed.weighs is weighs
     assert (found.type, found.status, found.reason) == ("RouteAccepted", status, reason)
     assert part in found.message
+
+
+@pytest.mark.parametrize(
+    ("observed", "weights", "gives"),
+    [(2, (90, 10), True), (1, (90, 10), False), (None, (90, 10), True), (2, (80, 20), False)],
+)
+def test_who_has_heard_of_a_weight(
+    observed: int | None, weights: tuple[int, ...], gives: bool
+) -> None:
+    told = said(WEB, Accepted="True")
+    if observed is not None:
+        told["conditions"][0]["observedGeneration"] = observed
+    route = {**a_route(*weights), "status": {"parents": [told]}}
+    found = Routed.read(Route((WEB,)), route, installed=True)
+    assert (found.gives(10), found.weighs) == (gives, True)
+    assert read(TAKEN).gives(0)
+
+
+@pytest.mark.parametrize("spec", [{}, {"rules": []}, {"rules": [{}]}])
+def test_a_route_that_somebody_has_emptied_has_no_weight(spec: dict[str, Any]) -> None:
+    route = {"metadata": {"generation": 2}, "spec": spec}
+    assert Routed.read(Route((WEB,)), route, installed=True).weight == 0

@@ -107,8 +107,10 @@ def share(
     taken = seen.pods_of(spec.fingerprint)
     others = seen.pods_of(base.fingerprint) if base is not None else ()
     gates = Gates(canary, _answered(taken, spec.fingerprint), _answered(others, spec.fingerprint))
-    since = progress.since or (seen.now if fit else None)
     there = any(_counted(pod, spec.fingerprint) for pod in taken if pod.ready and not pod.leaving)
+    heard = seen.route is not None and seen.route.gives(now.weight)
+    given = fit and (heard or not now.weighed)
+    since = progress.since or (seen.now if given else None)
     now = replace(now, since=since, there=there, answered=gates.answered, readings=seen.readings)
     refusal = (
         _broken_down(taken, spec.fingerprint)

@@ -45,7 +45,8 @@ async def observe(ref: Ref, model: Manifest, spec: Spec, world: World) -> Observ
     service = next(services, None)
     selector = service["spec"].get("selector", {}) if service else {}
     scaler = next(_of(children, SCALER), None) if isinstance(spec.scale, Autoscaled) else None
-    route = next(_of(children, ROUTE), None)
+    route, tried = next(_of(children, ROUTE), None), names.canary(ref.name)
+    backed = any(s["metadata"]["name"] == tried for s in _of(children, SERVICE))
     known = Observed(
         generation=model["metadata"]["generation"],
         now=world.clock(),
@@ -54,7 +55,7 @@ async def observe(ref: Ref, model: Manifest, spec: Spec, world: World) -> Observ
         good=names.fingerprint(status["stableRevision"]) if "stableRevision" in status else None,
         revisions=_with_latest(_revisions(children, status), ref.name, spec, world.release_image),
         scaler=Scaler.read(scaler) if scaler else None,
-        route=Routed.read(spec.route, route, installed=world.cluster.knows(ROUTE))
+        route=Routed.read(spec.route, route, installed=world.cluster.knows(ROUTE), backed=backed)
         if spec.route
         else None,
         conditions=tuple(status.get("conditions", ())),

@@ -96,8 +96,12 @@ async def lead(operator: Operator, told: asyncio.Event) -> None:
 
 async def work(operator: Operator, told: asyncio.Event) -> None:
     """Fill the memory, then watch."""
-    settings, audits = operator.settings, operator.audits
     await _discover(operator.cluster)
+    await first_to_end(_outdated(operator.cluster, told), _work(operator, told))
+
+
+async def _work(operator: Operator, told: asyncio.Event) -> None:
+    settings, audits = operator.settings, operator.audits
     await audits.audit()
     operator.line.resume(operator.cache.models())
     await first_to_end(
@@ -105,7 +109,6 @@ async def work(operator: Operator, told: asyncio.Event) -> None:
         audits.now_and_then(settings.audit_seconds),
         audits.after_each_list(),
         _watch(operator, told),
-        _outdated(operator.cluster, told),
     )
 
 

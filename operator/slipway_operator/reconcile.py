@@ -12,7 +12,16 @@ from slipway_operator.core.decide import decide, hindered, suspended
 from slipway_operator.core.diagnose import Fault
 from slipway_operator.core.errors import SpecError
 from slipway_operator.core.events import Event, events
-from slipway_operator.core.manifest import DEPLOYMENT, Manifest, covers, digest, key, kind_of
+from slipway_operator.core.manifest import (
+    DEPLOYMENT,
+    SERVICE,
+    Key,
+    Manifest,
+    covers,
+    digest,
+    key,
+    kind_of,
+)
 from slipway_operator.core.observed import Observed
 from slipway_operator.core.plan import Plan
 from slipway_operator.core.render import Owner, render
@@ -46,10 +55,11 @@ async def reconcile(ref: Ref, world: World) -> timedelta | None:
     desired = [m for m in render(owner, spec, plan) if world.cluster.knows(kind_of(m))]
     if await outlived(ref, model, desired, world):
         return None
+    await withdraw(ref, model, desired, plan, world)
     await share(ref, plan, seen, world)
     faults = await apply(ref, model, desired, world)
     if faults:
-        plan = hindered(plan, seen, faults)
+        plan = hindered(plan, seen, faults, (SERVICE.kind, ref.name))
     await scale(ref, model, plan, world)
     if plan.standing is not None and plan.standing.verify is not None:
         await world.signals.verify(plan.standing.verify)
@@ -93,15 +103,15 @@ async def outlived(ref: Ref, model: Manifest, desired: Sequence[Manifest], world
 
 async def apply(
     ref: Ref, model: Manifest, desired: Sequence[Manifest], world: World
-) -> Mapping[str, Fault]:
-    """Write each object that is missing or has drifted; return what can't be written, by kind."""
+) -> Mapping[Key, Fault]:
+    """Write each object that is missing or has drifted; return what can't be written."""
     children = {key(child): child for child in owned(model, world.cluster.children(ref))}
-    faults: dict[str, Fault] = {}
+    faults: dict[Key, Fault] = {}
     for manifest in desired:
         try:
             await settle(model, manifest, children.get(key(manifest)), world)
         except BlockedError as blocked:
-            faults.setdefault(manifest["kind"], blocked.fault)
+            faults[key(manifest)] = blocked.fault
     return faults
 
 
@@ -162,6 +172,15 @@ def leaving(model: Manifest, found: Manifest) -> bool:
     owners = found["metadata"].get("ownerReferences", ())
     former = any((o["kind"], o["name"]) == key(model) for o in owners)
     return former or "deletionTimestamp" in found["metadata"]
+
+
+async def withdraw(
+    ref: Ref, model: Manifest, desired: Sequence[Manifest], plan: Plan, world: World
+) -> None:
+    """Lead gateways away from a canary without weight, before its pods are taken elsewhere."""
+    if not plan.weight:
+        tried = SERVICE.kind, names.canary(ref.name)
+        await apply(ref, model, [m for m in desired if key(m) == tried], world)
 
 
 async def share(ref: Ref, plan: Plan, seen: Observed, world: World) -> None:

@@ -1,11 +1,13 @@
 """A model behind gateways: its route, and a canary by weights."""
 
+from math import ceil
 from typing import Any
 
 import pytest
 
 from slipway_operator.core.decide import WATCHED
-from slipway_operator.core.manifest import Manifest
+from slipway_operator.core.manifest import BUDGET, Manifest
+from support.builders import AUTOSCALING
 from support.canaries import BAD, GOOD, MINUTE, NOTHING, rollout
 from support.lives import Life, deaths
 from support.passes import NEW_URI, change, condition, selected
@@ -171,3 +173,113 @@ async def test_an_operator_that_dies_at_any_write_gives_no_weight_to_nobody(numb
         assert ("refusal" in life.entry(second)) is (numbers is BAD)
         assert weights(life) == {"fraud": 100, "fraud-canary": 0}
     assert len(lives) > 10
+
+
+def steps(*shares: int) -> dict[str, Any]:
+    """A canary of these weights, for a minute each."""
+    found = [{"weight": weight, "duration": "1m"} for weight in shares]
+    return rollout(canary={"steps": found, "minRequests": 100, "maxErrorRatio": "0.01"})
+
+
+async def test_weight_waits_for_the_pods_that_carry_it() -> None:
+    life, _, second = await begun(replicas=10, rollout=steps(10, 90))
+    life.room, life.requests[second] = 11, GOOD
+    life.now += MINUTE
+    await life.passes()
+    assert (life.replicas(second), life.placed[second]) == (9, 1)
+    assert weights(life) == {"fraud": 90, "fraud-canary": 10}
+    life.room = 100
+    await life.passes()
+    assert weights(life) == {"fraud": 10, "fraud-canary": 90}
+
+
+async def test_a_service_of_somebody_else_gets_no_weight() -> None:
+    life, first = Life.of(replicas=3, rollout=rollout(), route=ROUTE)
+    owner = {"kind": "ModelDeployment", "name": "fraud-canary", "uid": "u2", "controller": True}
+    metadata = {"name": "fraud-canary", "uid": "u", "ownerReferences": [owner]}
+    life.cluster.add({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {}})
+    await life.passes()
+    second = change(life.cluster, model=NEW_URI)
+    life.requests[second] = NOTHING
+    await life.passes()
+    assert weights(life) == {"fraud": 100, "fraud-canary": 0}
+    assert labels(life, second) == {first}
+    assert condition(life.cluster, "Ready")["reason"] == "NameCollision"
+    assert condition(life.cluster, "Available")["status"] == "True"
+
+
+async def test_an_hpa_takes_no_pods_away_while_a_gateway_takes_requests_away() -> None:
+    life, _ = Life.of(rollout=steps(10, 50), route=ROUTE)
+    life.cluster.get("ModelDeployment", "fraud")["spec"].pop("replicas")
+    first = change(life.cluster, autoscaling={**AUTOSCALING, "maxReplicas": 20})
+    await life.passes()
+    second = change(life.cluster, model=NEW_URI)
+    life.requests[second] = NOTHING
+    life.cluster.get("Deployment", first)["spec"]["replicas"] = 10
+    await life.passes()
+    life.requests[second] = GOOD
+    while selected(life.cluster) == first:
+        least = life.cluster.get("HorizontalPodAutoscaler", "fraud")["spec"]["minReplicas"]
+        left = ceil(10 * weights(life)["fraud"] / 100)
+        life.cluster.get("Deployment", first)["spec"]["replicas"] = max(least, left)
+        life.now += MINUTE
+        await life.passes()
+    assert life.replicas(second) == 10
+    assert life.cluster.get("HorizontalPodAutoscaler", "fraud")["spec"]["minReplicas"] == 2
+
+
+async def test_the_service_of_a_canary_outlives_its_weight() -> None:
+    life, _, _ = await begun()
+    wish = rollout(strategy="BlueGreen")
+    del wish["canary"]
+    change(life.cluster, rollout=wish)
+    life.behind = True
+    await life.passes()
+    assert weights(life) == {"fraud": 100, "fraud-canary": 0}
+    assert "fraud-canary" in life.cluster.names("Service")
+    life.behind = False
+    await life.passes()
+    assert weights(life) == {"fraud": 100}
+    assert life.cluster.names("Service") == {"fraud"}
+
+
+async def test_a_step_begins_when_gateways_have_heard_of_its_weight() -> None:
+    life, _ = Life.of(replicas=3, rollout=rollout(), route=ROUTE)
+    await life.passes()
+    life.behind = True
+    second = change(life.cluster, model=NEW_URI)
+    life.requests[second] = NOTHING
+    await life.passes()
+    assert weights(life)["fraud-canary"] == 25
+    assert "startedTime" not in life.status["rollout"]["canary"]
+    life.behind = False
+    await life.passes()
+    assert "startedTime" in life.status["rollout"]["canary"]
+
+
+async def test_a_drain_takes_the_pods_of_a_canary_one_by_one() -> None:
+    life, first, second = await begun()
+
+    def guarded() -> set[str]:
+        budgets = [o for (kind, _), o in life.cluster.objects.items() if kind == BUDGET.kind]
+        found = [b["spec"]["selector"]["matchLabels"]["slipway.dev/track"] for b in budgets]
+        return {f"fraud-{track}" for track in found}
+
+    assert guarded() == {first, second}
+    life.requests[second] = BAD
+    await life.passes()
+    assert guarded() == {first}
+
+
+async def test_an_operator_that_dies_leaves_no_weight_on_a_service_without_pods() -> None:
+    async def begin() -> Life:
+        life, _, _ = await begun()
+        life.closed = True
+        return life
+
+    def look(life: Life) -> None:
+        track = behind(life, "fraud-canary")
+        tracks = set().union(*(labels(life, name) for name in life.cluster.names("Deployment")))
+        assert track in tracks or not weights(life)["fraud-canary"]
+
+    assert len(await deaths(begin, look)) > 3

@@ -138,28 +138,23 @@ async def test_who_does_not_hold_the_lease_sends_no_write() -> None:
 
 
 class Discovering:
-    """An API server that knows some kinds of the Gateway API, or refuses to say."""
+    """An API server that lists HTTPRoutes, or answers with a status that is no success."""
 
-    def __init__(self, *kinds: str, status: int = 404) -> None:
+    def __init__(self, status: int = 200) -> None:
         self.metrics = Metrics()
-        self.kinds = kinds
-        self._status = status
+        self.status = status
 
     async def send(self, method: str, url: str, **params: Any) -> Manifest:
-        assert (method, url) == ("get", "/apis/gateway.networking.k8s.io/v1")
-        if not self.kinds:
-            raise ApiError(self._status, "the server could not find the requested resource")
-        return {"resources": [{"name": kind} for kind in self.kinds]}
+        assert (method, params) == ("get", {"query": {"limit": "1"}})
+        assert url == "/apis/gateway.networking.k8s.io/v1/httproutes"
+        if self.status != 200:
+            raise ApiError(self.status, "the server could not find the requested resource")
+        return {"items": []}
 
 
-@pytest.mark.parametrize(
-    ("kinds", "there"),
-    [((), False), (("gateways",), False), (("httproutes", "httproutes/status"), True)],
-)
-async def test_a_kind_that_may_be_missing_is_looked_for(
-    kinds: tuple[str, ...], there: bool
-) -> None:
-    cluster = a_cluster(Discovering(*kinds))
+@pytest.mark.parametrize(("status", "there"), [(404, False), (403, False), (200, True)])
+async def test_a_kind_that_may_be_missing_is_looked_for(status: int, there: bool) -> None:
+    cluster = a_cluster(Discovering(status))
     assert not cluster.knows(ROUTE)
     await cluster.discover()
     assert (cluster.knows(ROUTE), ROUTE in cluster.kinds) == (there, there)
@@ -168,18 +163,18 @@ async def test_a_kind_that_may_be_missing_is_looked_for(
 
 
 async def test_it_is_news_when_a_kind_has_come_or_gone() -> None:
-    api = Discovering()
+    api = Discovering(404)
     cluster = a_cluster(api)
     await cluster.discover()
     assert not await cluster.outdated()
-    api.kinds = ("httproutes",)
+    api.status = 200
     assert await cluster.outdated()
     await cluster.discover()
     assert not await cluster.outdated()
-    api.kinds = ("gateways",)
+    api.status = 404
     assert await cluster.outdated()
 
 
 async def test_a_server_that_does_not_say_which_kinds_there_are_has_not_lost_any() -> None:
     with pytest.raises(ApiError):
-        await a_cluster(Discovering(status=503)).outdated()
+        await a_cluster(Discovering(503)).outdated()

@@ -50,7 +50,7 @@ class Life:
     them says of its requests and ``shadows`` of copies, ``broken`` names revisions whose pods never
     get ready and why, ``restarts`` counts those of each pod of a revision, ``now`` is the time.
     There is ``room`` for so many pods; who has found some keeps it. Gateways take every route
-    unless they are ``closed``.
+    unless they are ``closed``, and know it as it is unless they are ``behind``.
     """
 
     cluster: FakeCluster = field(default_factory=FakeCluster)
@@ -65,6 +65,7 @@ class Life:
     room: int = 1000
     placed: dict[str, int] = field(default_factory=dict)
     closed: bool = False
+    behind: bool = False
 
     @classmethod
     def of(cls, **spec: Any) -> tuple["Life", str]:
@@ -113,7 +114,8 @@ class Life:
     def answer(self, route: Manifest) -> None:
         """Say as a gateway whether it takes a route."""
         status = "False" if self.closed else "True"
-        said = {"type": "Accepted", "status": status, "reason": "NotAllowedByListeners"}
+        said: Manifest = {"type": "Accepted", "status": status, "reason": "NotAllowedByListeners"}
+        said["observedGeneration"] = route["metadata"]["generation"] - self.behind
         parents = [{"parentRef": p, "conditions": [said]} for p in route["spec"]["parentRefs"]]
         route["status"] = {"parents": parents}
 

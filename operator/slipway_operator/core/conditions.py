@@ -20,7 +20,7 @@ from slipway_operator.core.verified import verified
 
 UPGRADE = "RuntimeCurrent"
 ROUTED = "RouteAccepted"
-INSTALL = "Install its CRDs and a gateway, or remove spec.route."
+INSTALL = "Install its CRDs and a gateway, or give the operator its rights, or remove spec.route."
 
 
 def conditions(seen: Observed, plan: Plan, now: datetime) -> list[Condition]:
@@ -197,7 +197,7 @@ def scaling(seen: Observed, now: datetime) -> Condition:
 def route_accepted(route: Routed) -> Condition:
     """Say whether the gateways that the spec names bring callers to the model."""
     if not route.installed:
-        text = f"the cluster has no Gateway API. {INSTALL}"
+        text = f"the cluster has no Gateway API that the operator may use. {INSTALL}"
         return Condition(ROUTED, "False", "GatewayApiMissing", text)
     bad = next((answer for answer in route.answers if answer.accepted is False), None)
     if bad is not None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from slipway_operator.core import rollout, scale
 from slipway_operator.core.diagnose import Fault, diagnose, misled, together
-from slipway_operator.core.manifest import SERVICE
+from slipway_operator.core.manifest import Key
 from slipway_operator.core.observed import Observed, Revision
 from slipway_operator.core.plan import Plan
 from slipway_operator.core.rollout import Course, Phase, Traffic
@@ -41,6 +41,7 @@ def decide(spec: Spec, seen: Observed) -> Plan:
         replicas=scale.counts(spec, seen, course),
         fault=together([fault for fault in faults if fault]),
         serving_fault=_fault(seen, course.traffic.track, 1),
+        weight=_weight(spec, seen, course),
         recheck_after=None,
         standing=judged,
         refusal=refusal,
@@ -49,18 +50,25 @@ def decide(spec: Spec, seen: Observed) -> Plan:
     return replace(plan, recheck_after=_recheck(plan, seen))
 
 
-def hindered(plan: Plan, seen: Observed, faults: Mapping[str, Fault]) -> Plan:
+def _weight(spec: Spec, seen: Observed, course: Course) -> int | None:
+    """Choose the weight of the latest; what a gateway may still use stays until it has heard."""
+    stays = seen.route is not None and seen.route.leaves
+    return course.weight if spec.rollout.canary is not None or stays else None
+
+
+def hindered(plan: Plan, seen: Observed, faults: Mapping[Key, Fault], service: Key) -> Plan:
     """Amend a plan by what could not be written, which goes before all else.
 
-    ``faults`` has the first one of each kind of object.
-
-    A Service that could not be written selects what it selected before.
+    A ``service`` that could not be written selects what it selected before.
     """
-    lost = faults.get(SERVICE.kind)
+    lost = faults.get(service)
+    firsts: dict[str, Fault] = {}
+    for (kind, _), fault in faults.items():
+        firsts.setdefault(kind, fault)
     known = [plan.fault] if plan.fault is not None else []
     return replace(
         plan,
-        fault=together([*faults.values(), *known]),
+        fault=together([*firsts.values(), *known]),
         course=_unmoved(plan, seen) if lost else plan.course,
         unreachable=lost if seen.track is None else None,
         recheck_after=STALLED,

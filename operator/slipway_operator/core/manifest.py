@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 from slipway_operator.core import names
 
 Manifest = dict[str, Any]
+Key = tuple[str, str]
+"""Kind and name."""
 
 
 class Kind(NamedTuple):
@@ -49,7 +51,7 @@ def kind_of(manifest: Mapping[str, Any]) -> Kind:
     return _BY_NAME[manifest["kind"]]
 
 
-def key(manifest: Mapping[str, Any]) -> tuple[str, str]:
+def key(manifest: Mapping[str, Any]) -> Key:
     """Identify an object within its namespace: kind and name."""
     return manifest["kind"], manifest["metadata"]["name"]
 

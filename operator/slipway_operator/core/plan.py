@@ -21,7 +21,8 @@ class Plan:
     traffic, ``unreachable`` what keeps all traffic away from the pods. ``standing`` is what is
     known of the answers of the latest revision, None where nothing is demanded of them.
     ``refusal`` says why it may not serve, ``lasting`` what of that status must remember.
-    ``suspended`` says that nothing of all this is carried out.
+    ``weight`` is what gateways give of the requests to the latest, in percent; None where no canary
+    is to come. ``suspended`` says that nothing of all this is carried out.
     """
 
     latest: str
@@ -33,6 +34,7 @@ class Plan:
     serving_fault: Fault | None
     recheck_after: timedelta | None
     unreachable: Fault | None = None
+    weight: int | None = None
     suspended: bool = False
     standing: Standing | None = None
     refusal: Fault | None = None

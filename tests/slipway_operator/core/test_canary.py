@@ -379,7 +379,7 @@ def test_a_share_is_made_of_whole_pods(serving: int, weight: int, pods: int, per
     assert needed(spec, seen, old) == min(pods, 8)
 
 
-WEIGHED = Routed(installed=True, answers=(Answer("web", accepted=True),))
+WEIGHED = Routed(installed=True, answers=(Answer("web", accepted=True),), backed=True)
 
 
 @pytest.mark.parametrize(
@@ -390,14 +390,26 @@ def test_a_gateway_gives_it_the_weight_itself_and_it_has_pods_to_carry_it(
 ) -> None:
     spec = wish(canary={"steps": [{"weight": weight, "duration": "1m"}]})
     old = a_revision("old", wanted=serving, replicas=serving, ready=serving)
-    noted = a_pod(track=B, baseline=NOTHING)
-    there = replace(under_way(noted, count=pods), revisions=(old, a_revision(B, 2)))
+    noted = [a_pod(n, track=B, baseline=NOTHING) for n in range(pods)]
+    there = replace(under_way(*noted, count=pods), revisions=(old, a_revision(B, 2)))
     seen = replace(there, route=WEIGHED)
     found = taken(seen, spec)
     assert (found.pods, found.percent) == (pods, weight)
     assert course(seen, spec).weight == weight
     assert course(there, spec).weight == 0
     assert needed(spec, seen, old) == min(pods, 8)
+
+
+def test_a_gateway_gives_it_no_more_than_its_pods_carry() -> None:
+    spec = wish(canary={"steps": [{"weight": 50, "duration": "1m"}]})
+    noted = [a_pod(n, track=B, baseline=NOTHING) for n in range(4)]
+    for ready, percent in ((1, 12), (3, 37), (4, 50)):
+        seen = replace(under_way(*noted[:ready], count=ready), route=WEIGHED)
+        assert (taken(seen, spec).pods, course(seen, spec).weight) == (4, percent)
+    new = a_pod(4, track=B)
+    for has, percent in ((0, 0), (30, 30), (50, 50)):
+        seen = replace(under_way(*noted, new, count=5), route=replace(WEIGHED, weight=has))
+        assert course(seen, spec).weight == percent, "one that is not counted brings no more"
 
 
 IDLE: dict[str, Any] = {"track": B, "baseline": NOTHING}

@@ -162,8 +162,19 @@ def test_an_hpa_is_read() -> None:
 REFUSED = Fault(reason="ManifestRefused", message="no", final=True)
 
 
+SERVICE = ("Service", "fraud")
+
+
+def test_another_service_that_is_refused_keeps_nobody_from_the_pods() -> None:
+    seen = replace(WELL, track=None)
+    plan = hindered(decide(SPEC, seen), seen, {("Service", "fraud-canary"): REFUSED}, SERVICE)
+    found = {c.type: f"{c.status} {c.reason}" for c in conditions(seen, plan, NOON)}
+    assert found["Ready"] == "False ManifestRefused"
+    assert found["Available"] == "True Serving"
+
+
 def test_nothing_is_ready_while_any_object_is_refused() -> None:
-    plan = hindered(decide(SPEC, WELL), WELL, {"PodDisruptionBudget": REFUSED})
+    plan = hindered(decide(SPEC, WELL), WELL, {("PodDisruptionBudget", "fraud"): REFUSED}, SERVICE)
     found = {c.type: f"{c.status} {c.reason}" for c in conditions(WELL, plan, NOON)}
     assert found["Ready"] == "False ManifestRefused"
     assert found["Stalled"] == "True ManifestRefused"
@@ -174,7 +185,8 @@ def test_what_else_is_wrong_stays_listed_beside_what_could_not_be_written() -> N
     pulling = a_pod("serve", reason="ErrImagePull")
     seen = a_world(a_revision(NEW, ready=0), pods=(pulling,))
     other = replace(REFUSED, message="nor this")
-    plan = hindered(decide(SPEC, seen), seen, {"Service": REFUSED, "ConfigMap": other})
+    refusals = {SERVICE: REFUSED, ("ConfigMap", "a"): other, ("ConfigMap", "b"): REFUSED}
+    plan = hindered(decide(SPEC, seen), seen, refusals, SERVICE)
     assert plan.fault is not None
     assert plan.fault.reason == "ManifestRefused"
     assert [f.message for f in plan.fault.others] == ["nor this", "the image can't be pulled"]
@@ -183,14 +195,14 @@ def test_what_else_is_wrong_stays_listed_beside_what_could_not_be_written() -> N
 
 def test_pods_without_a_service_are_not_available() -> None:
     seen = replace(WELL, track=None)
-    plan = hindered(decide(SPEC, seen), seen, {"Service": REFUSED})
+    plan = hindered(decide(SPEC, seen), seen, {SERVICE: REFUSED}, SERVICE)
     found = {c.type: f"{c.status} {c.reason}" for c in conditions(seen, plan, NOON)}
     assert found["Available"] == "False ManifestRefused"
 
 
 def test_a_flip_that_was_refused_has_not_happened() -> None:
     seen = a_world(OLD, a_revision(NEW, 2), good="old", track="old")
-    plan = hindered(decide(SPEC, seen), seen, {"Service": REFUSED})
+    plan = hindered(decide(SPEC, seen), seen, {SERVICE: REFUSED}, SERVICE)
     assert (plan.traffic.track, plan.traffic.good) == ("old", "old")
     assert plan.unreachable is None
 

@@ -9,6 +9,7 @@ from slipway_operator.core.route import Route, Routed
 
 WEB = {"name": "web", "namespace": "infra"}
 TLS = {**WEB, "sectionName": "tls"}
+OTHER = {"name": "other", "sectionName": "tls"}
 
 
 def said(parent: dict[str, Any], **conditions: str) -> dict[str, Any]:
@@ -28,12 +29,13 @@ def said(parent: dict[str, Any], **conditions: str) -> dict[str, Any]:
 def a_route(*weights: int) -> dict[str, Any]:
     """Build a route of the second generation, whose backends have these weights."""
     backends = [{"name": "fraud", "weight": weight} for weight in weights or (100,)]
-    return {"metadata": {"generation": 2}, "spec": {"rules": [{"backendRefs": backends}]}}
+    metadata = {"generation": 2, "namespace": "risk"}
+    return {"metadata": metadata, "spec": {"rules": [{"backendRefs": backends}]}}
 
 
 def read(*told: dict[str, Any], parents: tuple[Any, ...] = (WEB,)) -> Routed:
     route = {**a_route(), "status": {"parents": list(told)}}
-    return Routed.read(Route(parents), route, installed=True)
+    return Routed.read(Route(parents), route, installed=True, backed=True)
 
 
 TAKEN = said(WEB, Accepted="True", ResolvedRefs="True")
@@ -53,7 +55,7 @@ TAKEN = said(WEB, Accepted="True", ResolvedRefs="True")
         pytest.param(
             Routed.read(Route((WEB,)), None, installed=False),
             False,
-            ("False", "GatewayApiMissing", "the cluster has no Gateway API. Install"),
+            ("False", "GatewayApiMissing", "the cluster has no Gateway API that"),
             id="no Gateway API",
         ),
         pytest.param(
@@ -75,9 +77,9 @@ TAKEN = said(WEB, Accepted="True", ResolvedRefs="True")
             read(TAKEN, parents=(TLS,)), False, ("Unknown", "Pending", "infra/web/tls"), id="whole"
         ),
         pytest.param(
-            read(TAKEN, said(TLS, Accepted="NoMatchingParent"), parents=(WEB, TLS)),
+            read(TAKEN, said(OTHER, Accepted="NoMatchingParent"), parents=(WEB, OTHER)),
             True,
-            ("False", "NoMatchingParent", "infra/web/tls does not"),
+            ("False", "NoMatchingParent", "other/tls does not"),
             id="one of two",
         ),
     ],
@@ -104,11 +106,37 @@ def test_who_has_heard_of_a_weight(
         told["conditions"][0]["observedGeneration"] = observed
     route = {**a_route(*weights), "status": {"parents": [told]}}
     found = Routed.read(Route((WEB,)), route, installed=True)
-    assert (found.gives(10), found.weighs) == (gives, True)
-    assert read(TAKEN).gives(0)
+    assert (found.gives(10), found.weighs) == (gives, False), "there is no Service behind it"
+    assert found.leaves
 
 
 @pytest.mark.parametrize("spec", [{}, {"rules": []}, {"rules": [{}]}])
 def test_a_route_that_somebody_has_emptied_has_no_weight(spec: dict[str, Any]) -> None:
-    route = {"metadata": {"generation": 2}, "spec": spec}
-    assert Routed.read(Route((WEB,)), route, installed=True).weight == 0
+    route = {"metadata": {"generation": 2, "namespace": "risk"}, "spec": spec}
+    found = Routed.read(Route((WEB,)), route, installed=True)
+    assert (found.weight, found.leaves) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "same"),
+    [
+        ({"name": "web"}, {"name": "web", "namespace": "risk", "sectionName": "http"}, True),
+        ({"name": "web", "namespace": "risk"}, {"name": "web"}, True),
+        ({"name": "web"}, {"name": "web", "namespace": "infra"}, False),
+        ({"name": "web", "port": 80}, {"name": "web"}, True),
+        ({"name": "web", "port": 80}, {"name": "web", "port": 81}, False),
+        ({"name": "web", "sectionName": "a"}, {"name": "web"}, False),
+        ({"name": "web"}, {"name": "other"}, False),
+    ],
+)
+def test_who_speaks_of_which_parent(
+    asked: dict[str, Any], told: dict[str, Any], same: bool
+) -> None:
+    assert read(said(told, Accepted="True"), parents=(asked,)).weighs is same
+
+
+def test_what_is_not_known_yet_is_no_refusal_and_a_long_word_is_cut() -> None:
+    unsure = said(WEB, Accepted="True")
+    unsure["conditions"][0]["status"] = "Unknown"
+    assert route_accepted(read(unsure)).reason == "Pending"
+    assert len(route_accepted(read(said(WEB, Accepted="N" * 1000))).reason) == 128

@@ -8,7 +8,7 @@ from slipway_operator.core.plan import Plan
 from slipway_operator.core.render import identity, revision, traffic
 from slipway_operator.core.render.owner import Owner
 from slipway_operator.core.render.record import record
-from slipway_operator.core.route import Route
+from slipway_operator.core.rollout import running
 from slipway_operator.core.spec import Autoscaled, Spec
 
 __all__ = ["Owner", "record", "render"]
@@ -33,19 +33,23 @@ def render(owner: Owner, spec: Spec, plan: Plan) -> Iterator[Manifest]:
     yield traffic.service(owner, selector)
     if mirror is not None:
         yield traffic.aside(owner, plan.latest)
-    if spec.route is not None:
-        yield from _routed(owner, spec, spec.route, plan)
-    if isinstance(spec.scale, Autoscaled) and not plan.traffic.pooled:
-        yield traffic.scaler(owner, spec.scale, plan.traffic.scaled(plan.latest))
-    if traffic.several(spec.scale):
-        yield traffic.budget(owner, spec.availability, selector)
-
-
-def _routed(owner: Owner, spec: Spec, wish: Route, plan: Plan) -> Iterator[Manifest]:
-    """Yield what brings callers from gateways; it is there all the time that a canary may come."""
-    weight = plan.course.weight if spec.rollout.canary is not None else None
-    if weight is not None:
-        shared = names.serving(owner.name, plan.latest) if weight else None
-        yield traffic.canary(owner, shared or plan.traffic.selector(owner.name))
     serving = next((r for r in plan.keep if r.fingerprint == plan.traffic.track), None)
-    yield traffic.route(owner, wish, serving.model if serving else spec.model.name, weight)
+    if spec.route is not None:
+        served = serving.model if serving else spec.model.name
+        yield from _routed(owner, spec, plan)
+        yield traffic.route(owner, spec.route, served, plan.weight)
+    if isinstance(spec.scale, Autoscaled) and not plan.traffic.pooled:
+        least = running(serving) if plan.weight else 0
+        yield traffic.scaler(owner, spec.scale, plan.traffic.scaled(plan.latest), least)
+    if traffic.several(spec.scale):
+        yield traffic.budget(owner, owner.name, spec.availability, selector)
+
+
+def _routed(owner: Owner, spec: Spec, plan: Plan) -> Iterator[Manifest]:
+    """Yield what stands behind a canary's weight, as long as gateways may ask for it."""
+    if plan.weight is None:
+        return
+    name, tried = names.canary(owner.name), names.serving(owner.name, plan.latest)
+    yield traffic.canary(owner, tried if plan.weight else plan.traffic.selector(owner.name))
+    if plan.weight and traffic.several(spec.scale):
+        yield traffic.budget(owner, name, spec.availability, tried)

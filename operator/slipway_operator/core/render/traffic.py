@@ -86,8 +86,11 @@ def route(owner: Owner, wish: Route, model: str, weight: int | None) -> Manifest
     )
 
 
-def scaler(owner: Owner, scale: Autoscaled, fingerprint: str) -> Manifest:
-    """Build the HPA of a revision."""
+def scaler(owner: Owner, scale: Autoscaled, fingerprint: str, least: int) -> Manifest:
+    """Build the HPA of a revision, which may grow but not fall below ``least`` pods.
+
+    What gateways give to a canary is missing here, and may come back at any time.
+    """
     behavior = {"behavior": dict(scale.behavior)} if scale.behavior else {}
     return owner.child(
         SCALER,
@@ -98,7 +101,7 @@ def scaler(owner: Owner, scale: Autoscaled, fingerprint: str) -> Manifest:
                 "kind": DEPLOYMENT.kind,
                 "name": names.revision(owner.name, fingerprint),
             },
-            "minReplicas": scale.low,
+            "minReplicas": min(max(scale.low, least), scale.high),
             "maxReplicas": scale.high,
             "metrics": [dict(metric) for metric in scale.metrics],
             **behavior,
@@ -115,11 +118,13 @@ def several(scale: Fixed | Autoscaled) -> bool:
             return high > 1
 
 
-def budget(owner: Owner, availability: Availability, selector: dict[str, str]) -> Manifest:
-    """Build the PodDisruptionBudget; pods that are not ready never block a drain."""
+def budget(
+    owner: Owner, name: str, availability: Availability, selector: dict[str, str]
+) -> Manifest:
+    """Build a PodDisruptionBudget; pods that are not ready never block a drain."""
     return owner.child(
         BUDGET,
-        owner.name,
+        name,
         spec={
             "selector": {"matchLabels": selector},
             "maxUnavailable": availability.max_unavailable,

@@ -48,8 +48,8 @@ class Share:
 
     ``passed`` counts the steps behind it; ``due`` says that status knows it of all of them.
     ``pods`` of ``among`` are its own, and have ``weight`` percent of the requests where these are
-    ``weighed``, once one of them is ``there`` whose requests are counted; or else what its pods
-    come to. ``since`` is when the step began, None while its
+    ``weighed``, but at most what those carry that are there; or else what its pods come to.
+    ``since`` is when the step began, None while its
     pods are on their way. ``answered`` and ``readings`` are what it is judged by, once it is;
     ``short`` says that it waits for more of the first, ``unread`` which query has no answer,
     ``refusal`` why it is stopped.
@@ -61,7 +61,7 @@ class Share:
     pods: int
     among: int
     weighed: bool = False
-    there: bool = False
+    most: int = 0
     due: bool = False
     since: datetime | None = None
     answered: Requests | None = None
@@ -74,7 +74,7 @@ class Share:
     def percent(self) -> int:
         """How much of the traffic it has."""
         if self.weighed:
-            return self.weight if self.there and self.pods else 0
+            return min(self.weight, self.most) if self.pods else 0
         return round(100 * self.pods / self.among)
 
 
@@ -107,11 +107,10 @@ def share(
     taken = seen.pods_of(spec.fingerprint)
     others = seen.pods_of(base.fingerprint) if base is not None else ()
     gates = Gates(canary, _answered(taken, spec.fingerprint), _answered(others, spec.fingerprint))
-    there = any(_counted(pod, spec.fingerprint) for pod in taken if pod.ready and not pod.leaving)
-    heard = seen.route is not None and seen.route.gives(now.weight)
-    given = fit and (heard or not now.weighed)
-    since = progress.since or (seen.now if given else None)
-    now = replace(now, since=since, there=there, answered=gates.answered, readings=seen.readings)
+    now = replace(now, answered=gates.answered, readings=seen.readings)
+    now = _weigh(now, seen, taken, spec.fingerprint, running(base)) if now.weighed else now
+    begins = fit and (seen.route is None or not now.weighed or seen.route.gives(now.percent))
+    now = replace(now, since=progress.since or (seen.now if begins else None))
     refusal = (
         _broken_down(taken, spec.fingerprint)
         or gates.judge(sure=True)
@@ -136,6 +135,19 @@ def _now(canary: Canary, passed: int, serving: int, *, weighed: bool) -> Share:
         weighed=weighed,
         due=passed == len(canary.steps),
     )
+
+
+def _weigh(now: Share, seen: Observed, pods: Iterable[Pod], canary: str, serving: int) -> Share:
+    """Find what the pods carry that are ready, each as much as one of those that serve.
+
+    While one of them is not counted yet it gets no more than it has.
+    """
+    ready = [pod for pod in pods if pod.ready and not pod.leaving]
+    counted = sum(Baseline.recall(pod.baseline, canary) is not None for pod in ready)
+    most = 100 * counted // serving
+    if counted < len(ready) and seen.route is not None:
+        most = min(most, seen.route.weight or 0)
+    return replace(now, most=most)
 
 
 def _step(canary: Canary, passed: int) -> Step:
@@ -165,10 +177,6 @@ def _answered(pods: Iterable[Pod], canary: str) -> Requests:
     found = ((Requests.read(pod.runtime), Baseline.recall(pod.baseline, canary)) for pod in pods)
     both = (now.since(before.requests) for now, before in found if now and before)
     return reduce(add, both, Requests())
-
-
-def _counted(pod: Pod, canary: str) -> bool:
-    return Baseline.recall(pod.baseline, canary) is not None
 
 
 def _broken_down(taken: Iterable[Pod], canary: str) -> Refusal | None:

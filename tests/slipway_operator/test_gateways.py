@@ -165,6 +165,8 @@ async def test_an_operator_that_dies_at_any_write_gives_no_weight_to_nobody(numb
         assert life.replicas(selected(life.cluster)) == 3
         if weights(life)["fraud-canary"]:
             life.requests[second] = numbers
+        elif life.requests[second] is NOTHING:
+            assert "startedTime" not in life.status.get("rollout", {}).get("canary", {})
 
     lives = await deaths(begin, look)
     for life in lives:

@@ -109,7 +109,7 @@ def share(
     gates = Gates(canary, _answered(taken, spec.fingerprint), _answered(others, spec.fingerprint))
     now = replace(now, answered=gates.answered, readings=seen.readings)
     now = _weigh(now, seen, taken, spec.fingerprint, running(base)) if now.weighed else now
-    begins = fit and (seen.route is None or not now.weighed or seen.route.gives(now.percent))
+    begins = fit and (not now.weighed or _heard(now, seen))
     now = replace(now, since=progress.since or (seen.now if begins else None))
     refusal = (
         _broken_down(taken, spec.fingerprint)
@@ -135,6 +135,11 @@ def _now(canary: Canary, passed: int, serving: int, *, weighed: bool) -> Share:
         weighed=weighed,
         due=passed == len(canary.steps),
     )
+
+
+def _heard(now: Share, seen: Observed) -> bool:
+    """Say whether gateways have heard of what it has."""
+    return now.percent > 0 and seen.route is not None and seen.route.gives(now.percent)
 
 
 def _weigh(now: Share, seen: Observed, pods: Iterable[Pod], canary: str, serving: int) -> Share:

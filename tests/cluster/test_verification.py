@@ -50,7 +50,7 @@ def test_a_model_gets_traffic_only_once_it_answers_rightly(
 ) -> None:
     workplace.provide(iris(1), iris(2))
     right = rows_of(iris(1), tmp_path / "right.npz")
-    late = rows_of(iris(1), tmp_path / "late.npz", wrong_from=140)
+    late = rows_of(iris(1), tmp_path / "late.parquet", wrong_from=140)
     workplace.provide_files(right, late, name="golden")
 
     workplace.apply(verified("right.npz", version=2))
@@ -67,7 +67,7 @@ def test_a_model_gets_traffic_only_once_it_answers_rightly(
     served = selected(workplace)
     assert iris(1).wrong(workplace.predict("iris", iris(1).ask(0, 50)), 0, 50) == []
 
-    workplace.apply(verified("late.npz"))
+    workplace.apply(verified("late.parquet"))
     stalled(workplace, "RolledBack")
     assert selected(workplace) == served
     assert workplace.condition("iris", "Available")["status"] == "True"
@@ -159,12 +159,12 @@ def test_rows_come_from_a_url_and_are_held_to_their_digest(
 ) -> None:
     def promised(sha256: str) -> Object:
         found = verified("")
-        rows = {"name": "golden", "uri": f"{url}/rows.npz", "sha256": sha256}
+        rows = {"name": "golden", "uri": f"{url}/rows.parquet", "sha256": sha256}
         found["spec"]["verification"]["datasets"] = [rows]
         return found
 
     workplace.provide(iris(1))
-    rows = rows_of(iris(1), tmp_path / "rows.npz")
+    rows = rows_of(iris(1), tmp_path / "rows.parquet")
     url = a_web_server(workplace, rows)
     workplace.apply(promised("0" * 64))
     stalled(workplace, "DigestMismatch")

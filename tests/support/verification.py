@@ -7,6 +7,7 @@ import numpy as np
 
 from fixtures.model import Model
 from slipway_runtime.verification.columns import Column, datatype_of
+from support import parquet
 
 CHECKS: dict[str, dict[str, Any]] = {
     "Expected": {"output": "probabilities"},
@@ -52,9 +53,15 @@ def a_column(values: Any) -> Column:
 
 
 def rows_of(model: Model, path: Path, *, wrong_from: int | None = None) -> Path:
-    """Write all rows of a model, and what it must answer, but for those from a row on."""
+    """Write all rows of a model, and what it must answer, but for those from a row on.
+
+    The path's ending says how.
+    """
     expected = model.expected["probabilities"].copy()
     if wrong_from is not None:
         expected[wrong_from:] = expected[wrong_from:, ::-1]
-    np.savez(path, allow_pickle=False, **model.ask(*range(model.rows)), probabilities=expected)
+    columns = {**model.ask(*range(model.rows)), "probabilities": expected}
+    if path.suffix == ".parquet":
+        return parquet.saved(path, columns)
+    np.savez(path, allow_pickle=False, **columns)
     return path

@@ -72,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     rollouts.add_argument("--more", type=int, default=0, help="promoted besides")
     rollouts.add_argument("--seed", type=int, default=1)
     rollouts.set_defaults(what=_rollouts)
+    withdrawal = commands.add_parser("withdrawal", help="take bad canaries back, on a cluster")
+    withdrawal.add_argument("--count", type=int, default=10)
+    withdrawal.set_defaults(what=_withdrawal)
     page = commands.add_parser("document", help=f"put the results into {PAGE.relative_to(ROOT)}")
     page.set_defaults(what=lambda _: table.document([RESULTS, SOAKED], PAGE))
     return parser
@@ -107,6 +110,12 @@ def _rollouts(arguments: argparse.Namespace) -> int:
     from slipway_bench import rollouts  # noqa: PLC0415 - it trains models, with scikit-learn
 
     return rollouts.run(arguments.count, arguments.more, arguments.seed)
+
+
+def _withdrawal(arguments: argparse.Namespace) -> int:
+    from slipway_bench import withdrawal  # noqa: PLC0415 - it trains models, with scikit-learn
+
+    return withdrawal.run(arguments.count)
 
 
 def _whole(name: str, rows: Iterator[table.Row]) -> Iterator[table.Row]:

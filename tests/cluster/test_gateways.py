@@ -17,6 +17,8 @@ pytestmark = [pytest.mark.cluster, pytest.mark.alone]
 
 GATHERS = 3.0
 """Seconds after which a gateway that has heard of weights shares by them."""
+REFUSED = "iris-refused"
+"""A name of its own: of two routes with one path the older one wins, also while it goes."""
 NOWHERE: Object = {"name": "web"}
 
 
@@ -26,10 +28,11 @@ def web(slipway: Cluster) -> Iterator[Web]:
         yield found
 
 
-def wish(parent: Object, name: str, weight: int, duration: str) -> Object:
+def wish(parent: Object, file: str, weight: int, duration: str, name: str = "iris") -> Object:
     canary = {"steps": [{"weight": weight, "duration": duration}], "minRequests": 100}
     return a_model_deployment(
-        model={"uri": f"configMap://models/{name}.onnx"},
+        name,
+        model={"uri": f"configMap://models/{file}.onnx"},
         replicas=2,
         rollout={"strategy": "Canary", "canary": canary},
         route={"parentRefs": [parent]},
@@ -50,7 +53,7 @@ def test_a_canary_gets_its_weight_exactly_and_then_all(workplace: Workplace, web
     workplace.provide(iris(1), iris(2))
     workplace.apply(wish(web.parent, "iris-v1", 10, "20s"))
     workplace.wait("iris")
-    reached(workplace, web)
+    reached(workplace, web, "iris")
     versions = {"1": iris(1), "2": iris(2)}
     workplace.apply(wish(web.parent, "iris-v2", 10, "20s"))
     workplace.until("it has a share", lambda: "startedTime" in share(workplace))
@@ -72,29 +75,29 @@ def test_a_canary_gets_its_weight_exactly_and_then_all(workplace: Workplace, web
 
 def test_a_canary_that_refuses_its_callers_loses_its_weight(workplace: Workplace, web: Web) -> None:
     workplace.provide_files(iris().path, renamed_input())
-    workplace.apply(wish(web.parent, "iris-v1", 20, "1h"))
-    workplace.wait("iris")
-    reached(workplace, web)
-    client = load.start(workplace, "iris", {"1": iris(1)}, host=web.host)
-    workplace.apply(wish(web.parent, "iris-renamed", 20, "1h"))
+    workplace.apply(wish(web.parent, "iris-v1", 20, "1h", REFUSED))
+    workplace.wait(REFUSED)
+    reached(workplace, web, REFUSED)
+    client = load.start(workplace, REFUSED, {"1": iris(1)}, host=web.host)
+    workplace.apply(wish(web.parent, "iris-renamed", 20, "1h", REFUSED))
     workplace.until(
         "it is given up",
-        lambda: workplace.condition("iris", "Ready").get("reason") == "RolledBack",
+        lambda: workplace.condition(REFUSED, "Ready").get("reason") == "RolledBack",
     )
-    assert "were refused (4xx)" in workplace.condition("iris", "Stalled")["message"]
-    later = load.start(workplace, "iris", {"1": iris(1)}, host=web.host).report()
+    assert "were refused (4xx)" in workplace.condition(REFUSED, "Stalled")["message"]
+    later = load.start(workplace, REFUSED, {"1": iris(1)}, host=web.host).report()
     assert (later.failed, later.failures) == (0, ())
     report = client.report()
     assert report.failed > 0
     assert [failure for failure in report.failures if "status 400" not in failure] == []
 
 
-def reached(workplace: Workplace, web: Web) -> None:
+def reached(workplace: Workplace, web: Web, name: str) -> None:
     """Wait until the gateway knows the pods: it gathers news for two seconds."""
-    workplace.wait("iris", "RouteAccepted")
+    workplace.wait(name, "RouteAccepted")
 
     def answered() -> bool:
-        return load.start(workplace, "iris", {"1": iris(1)}, host=web.host).report().failed == 0
+        return load.start(workplace, name, {"1": iris(1)}, host=web.host).report().failed == 0
 
     workplace.until("the gateway reaches them", answered)
 

@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
-from slipway_operator.core.decide import WATCHED
 from slipway_operator.core.reading import Reading
 from support.builders import AUTOSCALING
-from support.canaries import BAD, GOOD, MINUTE, NOTHING, rollout
+from support.canaries import BAD, GOOD, MINUTE, NOTHING, end_a_step, rollout
 from support.lives import Life, deaths
 from support.passes import NEW_URI, change, condition, selected
 from support.verifications import a_report, a_verification
@@ -60,12 +59,7 @@ async def test_it_takes_more_and_more_and_then_all() -> None:
     assert condition(life.cluster, "Ready")["message"].endswith(
         "takes about 25 % of the connections, by 1 of 4 pods: step 1 of 2, at most 25 %"
     )
-    before = list(life.cluster.writes)
-    assert await life.passes() == WATCHED
-    assert life.cluster.writes == before, "a step that goes on writes nothing"
-    life.requests[second] = GOOD
-    life.now += MINUTE
-    await life.passes()
+    await end_a_step(life, second)
     assert (selected(life.cluster), len(taking(life, second))) == (first, 3)
     assert life.status["rollout"]["canary"]["actualWeight"] == 50
     life.now += MINUTE

@@ -36,7 +36,7 @@ def run(count: int) -> int:
 
 def _tried(workplace: Workplace, number: int) -> float:
     """Let callers meet one bad canary; return for how many seconds they did."""
-    workplace.apply(_wish("iris-v1", number))
+    workplace.apply(_wish("iris-v1", 0))
     workplace.wait("iris")
     client = load.start(workplace, "iris", {"1": iris()})
     workplace.apply(_wish("iris-renamed", number))
@@ -45,9 +45,11 @@ def _tried(workplace: Workplace, number: int) -> float:
         lambda: workplace.condition("iris", "Ready").get("reason") == "RolledBack",
         180,
     )
-    times = [float(found[1]) for text in client.report().failures if (found := WHEN.match(text))]
-    print(f"{number + 1}: {len(times)} refused, in {max(times) - min(times):.2f} s", flush=True)
-    return max(times) - min(times)
+    report = client.report()
+    times = [float(found[1]) for text in report.failures if (found := WHEN.match(text))]
+    took = max(times) - min(times)
+    print(f"{number + 1}: {report.failed} refused, in {took:.2f} s", flush=True)
+    return took
 
 
 def _wish(name: str, number: int) -> Object:

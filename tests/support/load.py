@@ -23,7 +23,10 @@ AFTERMATH = 3.0
 
 @dataclass(frozen=True)
 class Report:
-    """What the client saw: answers by the version that gave them, and what failed."""
+    """What the client saw: answers by the version that gave them, and how many failed.
+
+    ``failures`` tells of the first five of these, and of the last.
+    """
 
     answers: Mapping[str, int]
     failed: int

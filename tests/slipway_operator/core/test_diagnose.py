@@ -516,3 +516,9 @@ def test_whatever_kubernetes_says_the_answer_fits_into_status(
         assert each.message
         assert each.hint
         assert len(each.log) <= 1024
+
+
+def test_an_event_without_words_is_told_by_its_reason() -> None:
+    fault = diagnose(None, [noted(CREATING, "FailedMount", "")])
+    assert fault is not None
+    assert fault.message == "FailedMount"

@@ -52,7 +52,7 @@ def not_mounted(pod: Pod) -> Fault | None:
         reason = MOUNTS.get(note.reason)
         if reason and not UNREAD.search(note.text):
             hint = "Look at the volume, its claim and the node; the kubelet tries again."
-            return _missing(pod, note.text) or of_pod(pod, reason, note.text, hint)
+            return _missing(pod, note.text) or of_pod(pod, reason, note.text or note.reason, hint)
     return None
 
 

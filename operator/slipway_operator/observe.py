@@ -29,7 +29,7 @@ from slipway_operator.core.pods import Pod
 from slipway_operator.core.refusal import Refusal
 from slipway_operator.core.render import record
 from slipway_operator.core.rollout import questions, running
-from slipway_operator.core.route import Routed
+from slipway_operator.core.route import Route, Routed
 from slipway_operator.core.spec import Autoscaled, Spec, Strategy
 from slipway_operator.core.standing import Inquiry, inquiry
 from slipway_operator.core.units import moment
@@ -45,8 +45,6 @@ async def observe(ref: Ref, model: Manifest, spec: Spec, world: World) -> Observ
     service = next(services, None)
     selector = service["spec"].get("selector", {}) if service else {}
     scaler = next(_of(children, SCALER), None) if isinstance(spec.scale, Autoscaled) else None
-    route, tried = next(_of(children, ROUTE), None), names.canary(ref.name)
-    backed = any(s["metadata"]["name"] == tried for s in _of(children, SERVICE))
     known = Observed(
         generation=model["metadata"]["generation"],
         now=world.clock(),
@@ -55,9 +53,7 @@ async def observe(ref: Ref, model: Manifest, spec: Spec, world: World) -> Observ
         good=names.fingerprint(status["stableRevision"]) if "stableRevision" in status else None,
         revisions=_with_latest(_revisions(children, status), ref.name, spec, world.release_image),
         scaler=Scaler.read(scaler) if scaler else None,
-        route=Routed.read(spec.route, route, installed=world.cluster.knows(ROUTE), backed=backed)
-        if spec.route
-        else None,
+        route=_routed(ref, spec.route, children, world) if spec.route else None,
         conditions=tuple(status.get("conditions", ())),
         release=world.release_image if spec.follows else None,
         rollout=Progress.read(status),
@@ -100,6 +96,14 @@ def controls(model: Manifest, child: Manifest) -> bool:
 
 def _of(children: Iterable[Manifest], kind: Kind) -> Iterator[Manifest]:
     return (child for child in children if child["kind"] == kind.kind)
+
+
+def _routed(ref: Ref, wish: Route, children: Sequence[Manifest], world: World) -> Routed:
+    """Read what gateways say of the route, and whether there is a Service for a canary."""
+    tried = names.canary(ref.name)
+    backed = any(s["metadata"]["name"] == tried for s in _of(children, SERVICE))
+    route = next(_of(children, ROUTE), None)
+    return Routed.read(wish, route, installed=world.cluster.knows(ROUTE), backed=backed)
 
 
 def _revisions(children: Sequence[Manifest], status: Mapping[str, Any]) -> tuple[Revision, ...]:

@@ -178,7 +178,7 @@ async def withdraw(
     ref: Ref, model: Manifest, desired: Sequence[Manifest], plan: Plan, world: World
 ) -> None:
     """Lead gateways away from a canary without weight, before its pods are taken elsewhere."""
-    if not plan.weight:
+    if plan.weight == 0:
         tried = SERVICE.kind, names.canary(ref.name)
         await apply(ref, model, [m for m in desired if key(m) == tried], world)
 

@@ -103,10 +103,9 @@ def main() -> None:
     enough.set()
     for thread in threads:
         thread.join()
-    report = {"answers": tally.answers, "failed": len(tally.failures), "failures": tally.failures}
-    print(
-        json.dumps(report | {"failures": tally.failures[:5] + tally.failures[5:][-1:]}), flush=True
-    )
+    told = tally.failures[:5] + tally.failures[5:][-1:]
+    report = {"answers": tally.answers, "failed": len(tally.failures), "failures": told}
+    print(json.dumps(report), flush=True)
 
 
 if __name__ == "__main__":

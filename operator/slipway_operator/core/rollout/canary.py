@@ -30,7 +30,7 @@ from math import ceil
 from operator import add
 
 from slipway_operator.core import names
-from slipway_operator.core.observed import Observed, Revision
+from slipway_operator.core.observed import Observed, Progress, Revision
 from slipway_operator.core.pods import Pod
 from slipway_operator.core.reading import Reading
 from slipway_operator.core.refusal import Refusal
@@ -88,8 +88,7 @@ def size(spec: Spec, seen: Observed, base: Revision | None) -> int | None:
     canary = planned(spec, base)
     if canary is None:
         return None
-    progress = seen.progress(spec.fingerprint)
-    now = _now(canary, (progress and progress.passed) or 0, running(base), weighed=seen.weighs)
+    now = _now(canary, seen, seen.progress(spec.fingerprint), running(base))
     return None if now.due else now.pods
 
 
@@ -101,7 +100,7 @@ def share(
     begun = progress is not None and progress.passed is not None
     if canary is None or not (begun or (fit and ready)):
         return None
-    now = _now(canary, (progress and progress.passed) or 0, running(base), weighed=seen.weighs)
+    now = _now(canary, seen, progress, running(base))
     if progress is None or not begun:
         return now
     taken = seen.pods_of(spec.fingerprint)
@@ -122,17 +121,17 @@ def share(
     return _end(now, gates) if late and fit and ready and not now.due else now
 
 
-def _now(canary: Canary, passed: int, serving: int, *, weighed: bool) -> Share:
-    passed = min(passed, len(canary.steps))
+def _now(canary: Canary, seen: Observed, progress: Progress | None, serving: int) -> Share:
+    passed = min((progress and progress.passed) or 0, len(canary.steps))
     weight = _step(canary, passed).weight
-    size = ceil(serving * weight / 100) if weighed else _size(weight, serving)
+    size = ceil(serving * weight / 100) if seen.weighs else _size(weight, serving)
     return Share(
         passed=passed,
         steps=len(canary.steps),
         weight=weight,
         pods=size,
         among=serving + size,
-        weighed=weighed,
+        weighed=seen.weighs,
         due=passed == len(canary.steps),
     )
 

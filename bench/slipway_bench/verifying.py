@@ -19,7 +19,7 @@ from slipway_bench.table import Row, Target
 
 ROWS = 32
 SECONDS = 1.0
-LAYERS = ((3, 64, 1), *[(64, 64, 1)] * 26)
+LAYERS = ((3, 64, 1), *[(64, 64, 1)] * 54)
 CHECKS: list[dict[str, Any]] = [
     {"name": "parity", "type": "Expected", "minArgmaxAgreement": 1},
     {"name": "sane", "type": "Output"},

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from slipway_dev.steps import run, step
 
@@ -47,8 +46,7 @@ class Context:
 
     def tag(self, base: str) -> str:
         """Hash all that goes into the image: the same tag means the same image."""
-        written = f"{base} {platform.machine()} {self._launcher()} {self._metadata()}"
-        digest = sha256(written.encode())
+        digest = sha256(f"{base} {platform.machine()} {self._launcher()}".encode())
         for file in (self.containerfile, self._lock, *self._sources()):
             digest.update(f"\0{file.relative_to(self.root)}\0".encode() + file.read_bytes())
         return digest.hexdigest()[:12]
@@ -85,17 +83,10 @@ class Context:
         file.chmod(0o755)
 
     def _launcher(self) -> str:
-        entry = self._project()["scripts"][f"slipway-{self.component}"]
+        project = tomllib.loads((self.root / "pyproject.toml").read_text())["project"]
+        entry = project["scripts"][f"slipway-{self.component}"]
         module, _, function = entry.partition(":")
         return LAUNCHER.format(module=module, function=function)
-
-    def _metadata(self) -> str:
-        """What `importlib.metadata` needs in order to tell the version."""
-        return f"Metadata-Version: 2.1\nName: slipway\nVersion: {self._project()['version']}\n"
-
-    def _project(self) -> dict[str, Any]:
-        found: dict[str, Any] = tomllib.loads((self.root / "pyproject.toml").read_text())["project"]
-        return found
 
     def _copy_source(self, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
@@ -103,9 +94,6 @@ class Context:
             copy = folder / file.relative_to(self.root / self.component)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
-        metadata = folder / "slipway.dist-info" / "METADATA"
-        metadata.parent.mkdir(parents=True)
-        metadata.write_text(self._metadata())
 
     def _sources(self) -> Sequence[Path]:
         package = self.root / self.component / f"slipway_{self.component}"

@@ -6,4 +6,6 @@ imported. This package is imported before onnxruntime, so the switch is thrown h
 
 import os
 
+__version__ = "0.1.0"
+
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"

@@ -2,20 +2,18 @@
 
 from collections.abc import Callable
 from functools import partial
-from importlib.metadata import version as package_version
 from urllib.parse import unquote
 
 import msgspec
 import orjson
 
-from slipway_runtime import descriptions, openapi
+from slipway_runtime import __version__, descriptions, openapi
 from slipway_runtime.aside import Aside
 from slipway_runtime.dataplane import DataPlane
 from slipway_runtime.errors import InvalidRequestError, Kind, RequestError, shown
 from slipway_runtime.exchange import Exchange, Head, Response, error
 from slipway_runtime.prediction import Predictions, failure
 
-VERSION = package_version("slipway")
 EXTENSIONS = [
     "binary_tensor_data",
     "classification",
@@ -120,7 +118,7 @@ class Rest:
         raise _unknown(path)
 
     def _server(self, exchange: Exchange) -> None:
-        described = {"name": "slipway", "version": VERSION, "extensions": EXTENSIONS}
+        described = {"name": "slipway", "version": __version__, "extensions": EXTENSIONS}
         exchange.answer(_json(200, described))
 
     def _live(self, exchange: Exchange) -> None:
@@ -161,7 +159,7 @@ class Rest:
     def _openapi(self, exchange: Exchange) -> None:
         plane = self._plane
         signature = plane.served.signature if plane.served else None
-        document = openapi.document(plane.name, plane.version, VERSION, signature)
+        document = openapi.document(plane.name, plane.version, __version__, signature)
         exchange.answer(_json(200, document))
 
     def _infer(self, exchange: Exchange) -> None:

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from functools import partial
-from importlib.metadata import version as package_version
 from typing import Any
 
 from google.protobuf import json_format
 
-from slipway_runtime import descriptions
+from slipway_runtime import __version__, descriptions
 from slipway_runtime.dataplane import DataPlane
 from slipway_runtime.errors import RequestError
 from slipway_runtime.grpc.inference import START
@@ -57,7 +56,7 @@ def _model_ready(plane: DataPlane, request: Any) -> dict[str, Any]:
 
 def _server(plane: DataPlane, request: Any) -> dict[str, Any]:
     del plane, request
-    return {"name": "slipway", "version": package_version("slipway"), "extensions": EXTENSIONS}
+    return {"name": "slipway", "version": __version__, "extensions": EXTENSIONS}
 
 
 def _model(plane: DataPlane, request: Any) -> dict[str, Any]:

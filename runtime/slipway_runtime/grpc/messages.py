@@ -5,7 +5,7 @@ that know other versions of the same messages, as clients do, can live in the sa
 """
 
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -16,7 +16,7 @@ from slipway_runtime.errors import InvalidRequestError
 __all__ = ["FILES", "POOL", "DecodeError", "message", "parse"]
 
 FILES = descriptor_pb2.FileDescriptorSet.FromString(
-    (files(__package__ or "") / "descriptors.binpb").read_bytes()
+    Path(__file__).with_name("descriptors.binpb").read_bytes()
 )
 POOL = descriptor_pool.DescriptorPool()
 for _file in FILES.file:

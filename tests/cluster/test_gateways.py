@@ -19,6 +19,7 @@ GATHERS = 3.0
 """Seconds after which a gateway that has heard of weights shares by them."""
 REFUSED = "iris-refused"
 """A name of its own: of two routes with one path the older one wins, also while it goes."""
+ANY, SHADOWED = "iris-any", "iris-shadowed"
 NOWHERE: Object = {"name": "web"}
 
 
@@ -30,11 +31,17 @@ def web(slipway: Cluster) -> Iterator[Web]:
 
 def wish(parent: Object, file: str, weight: int, duration: str, name: str = "iris") -> Object:
     canary = {"steps": [{"weight": weight, "duration": duration}], "minRequests": 100}
+    return routed(parent, name, file, strategy="Canary", canary=canary)
+
+
+def routed(parent: Object, name: str, file: str, number: int = 0, **rollout: object) -> Object:
+    """Build an object of which every number is another revision."""
     return a_model_deployment(
         name,
         model={"uri": f"configMap://models/{file}.onnx"},
         replicas=2,
-        rollout={"strategy": "Canary", "canary": canary},
+        template={"env": [{"name": "NUMBER", "value": str(number)}]},
+        rollout=rollout,
         route={"parentRefs": [parent]},
     )
 
@@ -90,6 +97,74 @@ def test_a_canary_that_refuses_its_callers_loses_its_weight(workplace: Workplace
     report = client.report()
     assert report.failed > 0
     assert [failure for failure in report.failures if "status 400" not in failure] == []
+
+
+def test_other_strategies_go_on_and_back_behind_a_gateway(workplace: Workplace, web: Web) -> None:
+    workplace.provide(iris(1), iris(2))
+    versions = {"1": iris(1), "2": iris(2)}
+
+    def wish(number: int, file: str, strategy: str, **more: object) -> Object:
+        return routed(web.parent, ANY, file, number, strategy=strategy, **more)
+
+    def there_and_back(number: int, strategy: str, there: str, back: str, **more: object) -> None:
+        workplace.apply(wish(number, there, strategy, **more))
+        workplace.wait(ANY)
+        past = workplace.status(ANY)["rollouts"][0]
+        assert past["result"] == "Promoted"
+        assert past["strategy"] == {"Auto": "BlueGreen"}.get(strategy, strategy)
+        given_up(workplace, wish(number + 1, back, strategy, **more))
+
+    workplace.apply(wish(0, "iris-v1", "BlueGreen"))
+    workplace.wait(ANY)
+    reached(workplace, web, ANY)
+    clients = [load.start(workplace, ANY, versions, host=host) for host in (web.host, "")]
+    there_and_back(1, "BlueGreen", "iris-v2", "iris-v1", rollbackWindow="1h")
+    there_and_back(3, "Auto", "iris-v1", "iris-v2")
+    there_and_back(5, "RollingUpdate", "iris-v2", "iris-v1", rollingUpdate={"maxSurge": 1})
+    for report in [client.report() for client in clients]:
+        assert (report.failed, report.failures) == (0, ())
+        assert min(report.answers["1"], report.answers["2"]) > 50
+    there_and_back(7, "Recreate", "iris-v1", "iris-v2")
+    workplace.wait(ANY, "Available")
+    reached(workplace, web, ANY)
+
+
+def test_a_shadow_goes_on_and_back_behind_a_gateway(workplace: Workplace, web: Web) -> None:
+    def wish(number: int, file: str, duration: str) -> Object:
+        shadow = {"duration": duration, "minRequests": 20}
+        return routed(web.parent, SHADOWED, file, number, strategy="Shadow", shadow=shadow)
+
+    workplace.provide(iris(1), iris(2))
+    workplace.apply(wish(0, "iris-v1", "1s"))
+    workplace.wait(SHADOWED)
+    reached(workplace, web, SHADOWED)
+    client = load.start(workplace, SHADOWED, {"1": iris(1)}, host=web.host)
+    workplace.apply(wish(1, "iris-v1", "1s"))
+    workplace.wait(SHADOWED, seconds=150)
+    past = workplace.status(SHADOWED)["rollouts"][0]
+    assert (past["result"], past["strategy"]) == ("Promoted", "Shadow")
+    given_up(workplace, wish(2, "iris-v2", "1h"))
+    report = client.report()
+    assert (report.failed, report.failures) == (0, ())
+
+
+def given_up(workplace: Workplace, wish: Object) -> None:
+    """Make a change, abort it, and see what served before serve on."""
+    name = wish["metadata"]["name"]
+    before = workplace.status(name)["stableRevision"]
+    workplace.apply(wish)
+
+    def latest() -> str:
+        found: str = workplace.status(name)["latestRevision"]
+        return found if found != before else ""
+
+    wish["spec"]["rollout"]["abort"] = workplace.until("it is looked at", latest)
+    workplace.apply(wish)
+    workplace.until(
+        "it is given up",
+        lambda: workplace.condition(name, "Ready")["reason"] == "RolledBack",
+    )
+    assert workplace.status(name)["stableRevision"] == before
 
 
 def reached(workplace: Workplace, web: Web, name: str) -> None:

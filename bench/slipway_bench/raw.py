@@ -1,13 +1,12 @@
 """onnxruntime without a server, in a process of its own: what there is to be compared with."""
 
 import json
-import os
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, median
+from statistics import median
 
 from slipway_bench.models import Model
 
@@ -23,24 +22,9 @@ class Raw:
 
 def measure(model: Model, seconds: float) -> Raw:
     """Run a model for some time, in another process."""
-    return _read(_start(model, seconds))
-
-
-def crowded(model: Model, seconds: float) -> float:
-    """Run a model on every CPU at a time; return the CPU time of one run, in microseconds."""
-    started = [_start(model, seconds) for _ in range(os.cpu_count() or 1)]
-    return mean(_read(each).cpu_us for each in started)
-
-
-def _start(model: Model, seconds: float) -> "subprocess.Popen[bytes]":
     shape = json.dumps(model.shape)
     command = [sys.executable, "-m", __spec__.name, str(model.path), shape, str(seconds)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE)
-
-
-def _read(process: "subprocess.Popen[bytes]") -> Raw:
-    said, _ = process.communicate()
-    return Raw(**json.loads(said))
+    return Raw(**json.loads(subprocess.run(command, capture_output=True, check=True).stdout))
 
 
 def _work(model: Model, seconds: float) -> dict[str, float]:

@@ -43,13 +43,9 @@ class Round:
 
 @dataclass
 class Cases:
-    """The rounds of a model: raw, and by form and requests in flight.
-
-    ``crowded`` is the CPU time of a raw run where others take place on all CPUs, in microseconds.
-    """
+    """The rounds of a model: raw, and by form and requests in flight."""
 
     raw: list[Raw] = field(default_factory=list)
-    crowded: list[float] = field(default_factory=list)
     rounds: dict[tuple[str, int], list[Round]] = field(default_factory=dict)
 
     def cpu(self, form: str) -> list[float]:
@@ -64,10 +60,6 @@ class Cases:
     def over_raw_cpu(self, form: str) -> list[float]:
         """CPU per request as a multiple of raw CPU per run."""
         return [cpu / raw.cpu_us for cpu, raw in zip(self.cpu(form), self.raw, strict=True)]
-
-    def over_crowded_cpu(self, form: str) -> list[float]:
-        """CPU per request as a multiple of raw CPU per run on CPUs that are as busy."""
-        return [cpu / raw for cpu, raw in zip(self.cpu(form), self.crowded, strict=True)]
 
     def over_raw_p50(self, form: str) -> list[float]:
         """Microseconds that a lonely request takes longer than a run."""
@@ -102,7 +94,6 @@ def cases(
             one_round(server, question, 16, 0.5)
         for _ in range(rounds.count):
             measured.raw.append(raw.measure(model, rounds.seconds))
-            measured.crowded.append(raw.crowded(model, rounds.seconds))
             for form, question in asks.items():
                 for count in counts:
                     found = one_round(server, question, count, rounds.seconds)
@@ -131,7 +122,6 @@ def _working(name: str, measured: Cases) -> Iterator[Row]:
     for form in WITHOUT_JSON:
         row = f"{name}, {form}: CPU per request / raw CPU per run"
         yield Row(row, "x", measured.over_raw_cpu(form), Target(OVER_RAW_CPU))
-        yield Row(f"{row}, one on each CPU", "x", measured.over_crowded_cpu(form))
 
 
 def _of_raw(name: str, measured: Cases) -> Iterator[Row]:

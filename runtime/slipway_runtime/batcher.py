@@ -13,14 +13,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from operator import attrgetter
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Protocol
 
 from slipway_runtime import batching, logs
 from slipway_runtime.batching import Done, Feed, Job, MixedRowsError, Outcome, Sorter
 from slipway_runtime.costs import Costs
 from slipway_runtime.errors import Kind, RequestError
-from slipway_runtime.places import Places
+from slipway_runtime.places import Places, stand_back
 from slipway_runtime.tensors import Array
 from slipway_runtime.waiting import Deadlines, Waiting
 
@@ -29,10 +29,18 @@ Run = Callable[[Feed, Sequence[str]], list[Array]]
 TURN_SECONDS = 1e-3
 """How long runs may hold the event loop; what is left then is for its next turn."""
 
+LONG_QUEUE_SECONDS = 4e-3
+REST_SECONDS = 1e-3
+"""While what waits keeps the workers busy for so long, the event loop rests between its turns. It
+takes and answers several requests at a time then, and leaves the CPU to the runs."""
 
-PUNCTUAL = 0.8
+PUNCTUAL = 0.75
 """The part of its time that a job may be predicted to need. In overload every job that is let in
 waits as long as that allows; without a reserve, half of them would come too late."""
+
+MOST_PACE = 2.0
+PACE_WEIGHT = 0.05
+"""Of the newest of what runs take with the time until their worker begins, as a multiple."""
 
 
 class Observer(Protocol):
@@ -82,6 +90,9 @@ class Batcher:
         self._places = Places()
         self._began: dict[int, float] = {}
         self._ends: dict[int, float] = {}
+        self._free_since: dict[int, float] = {}
+        self._pace = 1.0
+        self._resting = False
         self._closed = False
         self._ran_at = perf_counter()
         self.mixed = ""
@@ -179,7 +190,7 @@ class Batcher:
             raise self._refusal("QueueFull", f"{limits.max_queue} requests wait already")
         job.seconds = self._costs.share(job.size, job.rows)
         if ahead := self._waiting.seconds(job.level) + self._turn_seconds:
-            wait = (ahead + self._under_way(job.arrived)) / self.workers
+            wait = (ahead + self._under_way(job.arrived)) * self._pace / self.workers
             full = self._costs.share(job.size, max(job.rows, self._costs.most(job.size)))
             needed = wait + min(full, ahead + job.seconds)
             if needed > PUNCTUAL * (job.deadline - job.arrived):
@@ -191,9 +202,13 @@ class Batcher:
         """Predict how long workers will be busy in all with what they have begun."""
         return sum(max(0.0, ends - now) for ends in list(self._ends.values()))
 
+    def _queue_seconds(self) -> float:
+        """Predict how long all that waits will take."""
+        return self._waiting.seconds(batching.BACKGROUND) * self._pace / self.workers
+
     def _refusal(self, reason: str, what: str) -> RequestError:
         self._observer.dropped(reason)
-        seconds = ceil(self._waiting.seconds(batching.BACKGROUND) / self.workers)
+        seconds = ceil(self._queue_seconds())
         message = f"the server is overloaded: {what}; try again after {max(1, seconds)} s"
         return RequestError(Kind.OVERLOADED, message, max(1, seconds))
 
@@ -269,6 +284,17 @@ class Batcher:
             self._deadlines.watch(job)
         if not self._watching:
             self._watch()
+        if not self._resting:
+            self._rest_if_long()
+
+    def _rest_if_long(self) -> None:
+        self._resting = self._queue_seconds() > LONG_QUEUE_SECONDS
+        if self._resting:
+            self._loop.call_soon(self._rest)
+
+    def _rest(self) -> None:
+        sleep(REST_SECONDS)
+        self._rest_if_long()
 
     def _watch(self) -> None:
         """Answer what is overdue, again and again while there is anything to watch."""
@@ -284,6 +310,16 @@ class Batcher:
             seconds = job.deadline - job.arrived
             message = f"no answer within {seconds:.3g} s, which is the time that the request has"
             self._answer(job, RequestError(Kind.EXPIRED, message))
+
+    def _finish_at(
+        self, number: int, jobs: list[Job], outcomes: list[Outcome], began: float, ended: float
+    ) -> None:
+        """Give the answers of a worker's run, and learn how soon it began after the one before."""
+        free, self._free_since[number] = self._free_since.get(number, ended), ended
+        if jobs[0].arrived < free < began:
+            pace = min((ended - free) / (ended - began), MOST_PACE)
+            self._pace += PACE_WEIGHT * (pace - self._pace)
+        self._finish(jobs, outcomes, began, ended)
 
     def _finish(self, jobs: list[Job], outcomes: list[Outcome], began: float, ended: float) -> None:
         """Give the answers of a run to whoever still waits."""
@@ -344,6 +380,7 @@ class Batcher:
     # Workers.
 
     def _work(self, number: int) -> None:
+        stand_back()
         while jobs := self._next(number):
             self._places.take(number)
             began = perf_counter()
@@ -351,7 +388,9 @@ class Batcher:
             ended = perf_counter()
             self._places.leave(number)
             try:
-                self._loop.call_soon_threadsafe(self._finish, jobs, outcomes, began, ended)
+                self._loop.call_soon_threadsafe(
+                    self._finish_at, number, jobs, outcomes, began, ended
+                )
             except RuntimeError:
                 return  # the loop has ended, and with it whoever waited for the answer
 

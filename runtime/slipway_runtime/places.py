@@ -1,4 +1,4 @@
-"""Keeps the workers on CPUs of their own.
+"""Keeps the workers on CPUs of their own, and out of the event loop's way.
 
 A kernel that sees one CPU busy with two runs and the other with many short wake-ups, those of the
 event loop and of whoever else is there, may leave it at that for seconds: the second CPU is never
@@ -8,7 +8,12 @@ over, and is the kernel's to place again at once: nothing is pinned.
 
 import ctypes
 import os
+import sys
 from collections.abc import Callable
+from contextlib import suppress
+
+NICE = 10
+"""How much more willing to wait workers are than the event loop, as the kernel counts it."""
 
 
 def _here() -> Callable[[], int]:
@@ -28,6 +33,17 @@ def _move(cpus: set[int]) -> None:
         os.sched_setaffinity(0, _allowed())
     except OSError:
         pass  # they were just taken from this container, or a sandbox does not let us
+
+
+def stand_back() -> None:
+    """Let the event loop go before this thread, where both want a CPU.
+
+    A kernel takes the thread that had more of the CPU for the one that can wait, which in overload
+    is the loop. Other containers notice nothing: they share the CPUs by their requests.
+    """
+    if sys.platform == "linux":  # where this is about a thread and not about the process
+        with suppress(OSError):
+            os.nice(NICE)
 
 
 class Places:

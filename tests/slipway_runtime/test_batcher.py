@@ -2,7 +2,9 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -17,6 +19,7 @@ from slipway_runtime.batching import Feed, Job, Outcome, Sorter
 from slipway_runtime.costs import INLINE_SECONDS, Costs
 from slipway_runtime.datatypes import BY_ONNX_NAME, Signature, TensorSpec
 from slipway_runtime.errors import InvalidRequestError, Kind, RequestError
+from slipway_runtime.places import Places
 from support.waiting import until
 
 FP32 = BY_ONNX_NAME["tensor(float)"]
@@ -361,6 +364,52 @@ async def test_what_came_in_the_same_turn_is_part_of_the_wait(runner: Runner) ->
         submit(batcher, Caller(), value)
     with pytest.raises(RequestError, match="would take about 11 s"):
         submit(batcher, Caller(), 10, timeout=10.0)
+
+
+async def test_what_lies_between_two_runs_is_part_of_the_wait(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, between = 2e-3, 8e-3
+    notes, caller = Notes(), Caller()
+
+    def short(feed: Feed, outputs: Sequence[str]) -> list[Any]:
+        time.sleep(run)
+        return []
+
+    monkeypatch.setattr(runner, "run", short)
+    batcher = a_batcher(runner, seconds=run, notes=notes, max_queue=1000, timeout=100 * run)
+    monkeypatch.setattr(Places, "take", lambda places, number: time.sleep(between))
+    for _ in range(4):
+        for number in range(15):
+            batcher.submit(x(number), ("y",), caller.done)
+        await until(lambda: not batcher.in_flight)
+
+    for number in range(100):
+        with suppress(RequestError):
+            batcher.submit(x(number), ("y",), caller.done)
+
+    assert set(notes.reasons) == {"Late"}
+    assert 20 < batcher.in_flight < 60  # 75 would fit if one run followed the other at once
+
+
+async def test_while_many_wait_the_loop_takes_its_time(runner: Runner) -> None:
+    batcher, caller = a_batcher(runner, seconds=0.1), Caller()
+    jobs = [batcher.submit(x(number), ("y",), caller.done) for number in range(9)]
+
+    assert await turns_in(0.05) <= 50
+    for job in jobs:
+        batcher.cancel(job)
+    await turns_in(0.01)
+    assert await turns_in(0.05) > 100
+
+
+async def turns_in(seconds: float) -> int:
+    """Count the turns of the event loop."""
+    ends, turns = time.perf_counter() + seconds, 0
+    while time.perf_counter() < ends:
+        await asyncio.sleep(0)
+        turns += 1
+    return turns
 
 
 async def test_an_estimate_that_was_wrong_keeps_nobody_out(runner: Runner) -> None:

@@ -1,12 +1,13 @@
 """Workers stay on CPUs of their own."""
 
 import os
+import sys
 import threading
 from dataclasses import dataclass, field
 
 import pytest
 
-from slipway_runtime.places import Places
+from slipway_runtime.places import NICE, Places, stand_back
 
 
 @dataclass
@@ -86,3 +87,20 @@ def test_nobody_is_pinned_by_that() -> None:
     ((taken, after),) = seen
     assert len(taken) == 2
     assert after == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no priority")
+def test_a_worker_lets_the_event_loop_go_first_and_nobody_else() -> None:
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    seen: list[int] = []
+
+    def work() -> None:
+        stand_back()
+        seen.append(os.getpriority(os.PRIO_PROCESS, 0))
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    worker.join()
+
+    assert seen == [before + NICE]
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before

@@ -13,8 +13,7 @@ LEAST_STRING_BYTES = getsizeof("")
 REST_SECONDS = 0.08
 REST_BYTES_A_SECOND = 2 << 20
 """How a connection rests after each copy: four of them take 50 small copies a second, or 8 MiB of
-large ones, and by that a percent of a CPU, however many requests there are: fewer than one in a
-hundred finds the event loop busy with a copy."""
+large ones, and by that a few percent of a CPU, however many requests there are."""
 
 
 @dataclass(frozen=True, slots=True)

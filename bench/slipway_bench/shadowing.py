@@ -1,7 +1,7 @@
 """What a shadow costs the users whose requests are copied to it.
 
-The twin that answers the copies has CPUs of its own in a cluster. Here it runs when nobody else
-wants to.
+The twin that answers the copies has CPUs of its own in a cluster. Here it shares them, so it is
+one that knows the answer beforehand, and runs when nobody else wants to.
 """
 
 import json
@@ -14,10 +14,11 @@ from http.client import HTTPConnection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from slipway_bench import floor
 from slipway_bench.asks import as_binary
 from slipway_bench.load import Load, ask
 from slipway_bench.models import Model
-from slipway_bench.servers import Server, running, slipway
+from slipway_bench.servers import Launch, Server, running, slipway
 from slipway_bench.settings import plain
 from slipway_bench.speed import Rounds
 from slipway_bench.table import Row, Target
@@ -38,7 +39,7 @@ def measure(models: dict[str, Model], rounds: Rounds) -> Iterator[Row]:
 def _measure(name: str, model: Model, rounds: Rounds) -> Iterator[Row]:
     question = [as_binary(model)]
     alone, copied, copies = list[float](), list[float](), list[float]()
-    with TemporaryDirectory() as folder, running(slipway(model)) as twin:
+    with TemporaryDirectory() as folder, running(_twin(model, Path(folder))) as twin:
         _stand_back(twin)
         shadow = Path(folder) / "shadow.json"
         launch = slipway(model, "--config", plain(Path(folder) / "settings.json", model.name))
@@ -61,6 +62,18 @@ def _measure(name: str, model: Model, rounds: Rounds) -> Iterator[Row]:
     yield Row(f"{case}: copies a second", "1/s", copies)
 
 
+def _twin(model: Model, folder: Path) -> Launch:
+    """Ask a server once, and make up one that always answers so."""
+    question, file = as_binary(model), folder / "answer"
+    with running(slipway(model)) as server, closing(_connected(server.http)) as connection:
+        connection.request("POST", question.path, question.body, question.headers)
+        answer = connection.getresponse()
+        lines = [f"HTTP/1.1 {answer.status} {answer.reason}"]
+        lines += [f"{name}: {value}" for name, value in answer.getheaders()]
+        file.write_bytes("\r\n".join([*lines, "", ""]).encode() + answer.read())
+    return floor.launch("--answer", file)
+
+
 def _stand_back(server: Server) -> None:
     """Leave the CPUs to whoever else wants them."""
     for task in Path(f"/proc/{server.process}/task").iterdir():
@@ -74,8 +87,12 @@ def _bid(twin: Server) -> str:
 
 def _sent(server: Server) -> int:
     """Count the copies that were answered, over all of them."""
-    with closing(HTTPConnection("127.0.0.1", server.admin, timeout=5)) as connection:
+    with closing(_connected(server.admin)) as connection:
         connection.request("GET", "/metrics")
         lines = connection.getresponse().read().decode().splitlines()
     found = (line for line in lines if line.startswith("slipway_shadow_requests_total"))
     return sum(int(float(line.rpartition(" ")[2])) for line in found if 'result="agreed"' in line)
+
+
+def _connected(port: int) -> HTTPConnection:
+    return HTTPConnection("127.0.0.1", port, timeout=5)

@@ -172,5 +172,10 @@ class _Line:
 
 
 async def _away(size: int, work: Callable[[], Result]) -> Result:
-    """Work on so many bytes where that holds nobody up."""
-    return work() if size <= QUICK_BYTES else await to_thread(work)
+    """Work on so many bytes where that holds nobody up, and let users go before and after."""
+    if size > QUICK_BYTES:
+        return await to_thread(work)
+    await asyncio.sleep(0)
+    result = work()
+    await asyncio.sleep(0)
+    return result

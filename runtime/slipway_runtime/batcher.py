@@ -316,7 +316,7 @@ class Batcher:
     ) -> None:
         """Give the answers of a worker's run, and learn how soon it began after the one before."""
         free, self._free_since[number] = self._free_since.get(number, ended), ended
-        if jobs[0].arrived < free < began:
+        if jobs[0].arrived < free < began < ended:
             pace = min((ended - free) / (ended - began), MOST_PACE)
             self._pace += PACE_WEIGHT * (pace - self._pace)
         self._finish(jobs, outcomes, began, ended)

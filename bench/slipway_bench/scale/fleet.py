@@ -64,7 +64,8 @@ async def child(client: Client, number: int, resource: str) -> str:
     namespace, name = place(number)
     where = f"{ROOTS[resource]}/namespaces/{namespace}/{resource}"
     found = await client.send("GET", f"{where}?labelSelector=slipway.dev/model={name}")
-    return f"{where}/{found['items'][-1]['metadata']['name']}"
+    last = max(found["items"], key=lambda item: str(item["metadata"]["creationTimestamp"]))
+    return f"{where}/{last['metadata']['name']}"
 
 
 ROOTS = {

@@ -58,14 +58,14 @@ class Parsing(Bare):
         self.transport.write(self._answer)
 
 
-TITLES = {"": "nothing but uvloop", "--parse": "nothing but uvloop and httptools"}
+TITLES = {(): "nothing but uvloop", ("--parse",): "nothing but uvloop and httptools"}
 
 
 def measure(models: dict[str, Model], rounds: Rounds) -> Iterator[Row]:
     """Measure both with the requests that the smallest model gets."""
     question = replace(as_binary(models["tiny"]), expected=None)
-    for option, title in TITLES.items():
-        with running(launch(*filter(None, [option]))) as server:
+    for options, title in TITLES.items():
+        with running(launch(*options)) as server:
             one_round(server, question, 16, 0.5)
             busy = [one_round(server, question, 16, rounds.seconds) for _ in range(rounds.count)]
             alone = [one_round(server, question, 1, rounds.seconds) for _ in range(rounds.count)]

@@ -90,7 +90,6 @@ class Batcher:
         self._places = Places()
         self._began: dict[int, float] = {}
         self._ends: dict[int, float] = {}
-        self._free_since: dict[int, float] = {}
         self._pace = 1.0
         self._resting = False
         self._closed = False
@@ -311,11 +310,10 @@ class Batcher:
             message = f"no answer within {seconds:.3g} s, which is the time that the request has"
             self._answer(job, RequestError(Kind.EXPIRED, message))
 
-    def _finish_at(
-        self, number: int, jobs: list[Job], outcomes: list[Outcome], began: float, ended: float
+    def _finish_after(
+        self, free: float, jobs: list[Job], outcomes: list[Outcome], began: float, ended: float
     ) -> None:
-        """Give the answers of a worker's run, and learn how soon it began after the one before."""
-        free, self._free_since[number] = self._free_since.get(number, ended), ended
+        """Give the answers of a run, and learn how soon it began since its worker was free."""
         if jobs[0].arrived < free < began < ended:
             pace = min((ended - free) / (ended - began), MOST_PACE)
             self._pace += PACE_WEIGHT * (pace - self._pace)
@@ -381,6 +379,7 @@ class Batcher:
 
     def _work(self, number: int) -> None:
         stand_back()
+        free = 0.0
         while jobs := self._next(number):
             self._places.take(number)
             began = perf_counter()
@@ -389,10 +388,11 @@ class Batcher:
             self._places.leave(number)
             try:
                 self._loop.call_soon_threadsafe(
-                    self._finish_at, number, jobs, outcomes, began, ended
+                    self._finish_after, free, jobs, outcomes, began, ended
                 )
             except RuntimeError:
                 return  # the loop has ended, and with it whoever waited for the answer
+            free = ended
 
     def _next(self, number: int) -> list[Job]:
         """Wait for jobs that somebody still waits for; none when there will be none."""

@@ -381,12 +381,12 @@ async def test_what_lies_between_two_runs_is_part_of_the_wait(
     monkeypatch.setattr(Places, "take", lambda places, number: time.sleep(between))
     for _ in range(4):
         for number in range(15):
-            batcher.submit(x(number), ("y",), caller.done)
+            submit(batcher, caller, number)
         await until(lambda: not batcher.in_flight)
 
     for number in range(100):
         with suppress(RequestError):
-            batcher.submit(x(number), ("y",), caller.done)
+            submit(batcher, caller, number)
 
     assert set(notes.reasons) == {"Late"}
     assert 20 < batcher.in_flight < 60  # 75 would fit if one run followed the other at once
@@ -394,7 +394,7 @@ async def test_what_lies_between_two_runs_is_part_of_the_wait(
 
 async def test_while_many_wait_the_loop_takes_its_time(runner: Runner) -> None:
     batcher, caller = a_batcher(runner, seconds=0.1), Caller()
-    jobs = [batcher.submit(x(number), ("y",), caller.done) for number in range(9)]
+    jobs = [submit(batcher, caller, number) for number in range(9)]
 
     assert await turns_in(0.05) <= 50
     for job in jobs:

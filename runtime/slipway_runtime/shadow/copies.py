@@ -13,8 +13,7 @@ LEAST_STRING_BYTES = getsizeof("")
 REST_SECONDS = 0.4
 REST_BYTES_A_SECOND = 2 << 20
 """How a connection rests after each copy: four of them take 10 small copies a second, or 8 MiB of
-large ones. A small one takes half a millisecond, so that far fewer than one request in a hundred
-meets one."""
+large ones. A small one takes about half a millisecond of the event loop, in pieces."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count, pairwise
 from pathlib import Path
@@ -31,6 +31,7 @@ from slipway_runtime.tensors import Array
 from slipway_runtime.verification import columns
 from slipway_runtime.wishes import Wish
 from support.grpc_calls import Caller, answered, rows
+from support.listener import a_listener
 from support.onnx_models import TYPES, a_model, a_tensor, identities, identity, written
 from support.runtime_server import Server, a_server, settings_file
 from support.waiting import until, within_patience
@@ -222,23 +223,6 @@ async def sending(port: int, signature: Signature = FLOAT) -> AsyncIterator[Send
         yield each
     finally:
         each.sender.close()
-
-
-@asynccontextmanager
-async def a_listener(serve: Callable[..., Any]) -> AsyncIterator[int]:
-    callers: set[asyncio.StreamWriter] = set()
-
-    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        callers.add(writer)
-        with suppress(EOFError):
-            await serve(reader, writer)
-        writer.close()
-        await writer.wait_closed()
-        callers.remove(writer)
-
-    async with await asyncio.start_server(take, "127.0.0.1", 0) as listener:
-        yield listener.sockets[0].getsockname()[1]
-        await until(lambda: not callers)
 
 
 @pytest.fixture

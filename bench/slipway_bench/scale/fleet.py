@@ -81,9 +81,12 @@ EDITS: dict[str, Object] = {
     "services": {"spec": {"selector": {"slipway.dev/track": "nobody"}}},
     "deployments": {"spec": {"progressDeadlineSeconds": 77}},
     "serviceaccounts": {"metadata": {"labels": {"slipway.dev/model": "other"}}},
-    "controllerrevisions": {"revision": 77},
+    "controllerrevisions": {"metadata": {"labels": {"slipway.dev/model": "other"}}},
 }
-"""A change by hand that has to be undone, of each kind of child."""
+"""A change by hand that has to be undone, of each kind of child.
+
+All else that can be edited of a ControllerRevision is its number, which nothing else knows.
+"""
 
 
 async def census(client: Client) -> dict[tuple[str, str], bool]:

@@ -59,6 +59,11 @@ class Sender:
 
     def overhear(self, call: Call, done: Done) -> Done:
         """Give what ``done`` is to be replaced with, so that the answer is heard here, too."""
+        if not self._share.chosen():
+            return done
+        if self._room.full:
+            self._told(DROPPED)
+            return done
         return partial(self._answered, call, done)
 
     def close(self) -> None:
@@ -69,7 +74,7 @@ class Sender:
 
     def _answered(self, call: Call, done: Done, outcome: Outcome) -> None:
         done(outcome)
-        if isinstance(outcome, RequestError) or self._closed or not self._share.chosen():
+        if isinstance(outcome, RequestError) or self._closed:
             return
         if not self._take(call.feed, dict(zip(call.wish.names, outcome, strict=True))):
             self._told(DROPPED)

@@ -1,15 +1,19 @@
 """A small client of HTTP/1.1: this server, and its peers, are asked as others ask them."""
 
+# ruff: noqa: D102 - asyncio and httptools say when they call a connection's methods
+
 import asyncio
-from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import httptools
+
 from slipway_runtime.verification import resolving
 
 MOST_ANSWER_BYTES = 64 << 20
+MOST_HEADER_BYTES = 64 << 10
 
 
 class UnreachableError(Exception):
@@ -49,13 +53,18 @@ class Reply:
     body: bytes
 
 
-class Connection:
-    """One connection, for one request at a time."""
+class Connection(asyncio.Protocol):
+    """One connection, for one request at a time. Its parser calls the ``on_`` methods."""
 
-    def __init__(self, endpoint: Endpoint, reader: StreamReader, writer: StreamWriter) -> None:
+    def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        self._reader = reader
-        self._writer = writer
+        self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpResponseParser(self)
+        self._transport: asyncio.Transport = None  # type: ignore[assignment]
+        self._reply: asyncio.Future[Reply] | None = None
+        self._room = 0
+        self._headers: dict[str, str] = {}
+        self._pieces: list[bytes] = []
 
     async def post(self, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """Send a request and wait for its answer.
@@ -65,33 +74,75 @@ class Connection:
         """
         lines = {"host": self._endpoint.host, **headers, "content-length": str(len(body))}
         head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+        if not self.open:
+            raise UnreachableError("the connection is closed")
+        self._reply = reply = asyncio.Future[Reply](loop=self._loop)
+        self._room = self._endpoint.most_bytes + MOST_HEADER_BYTES
+        timer = self._loop.call_later(self._endpoint.patience, self._run_out)
+        self._transport.write(f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + body)
         try:
-            async with asyncio.timeout(self._endpoint.patience):
-                self._writer.write(f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + body)
-                await self._writer.drain()
-                return await self._read()
-        except (OSError, EOFError, ValueError, TimeoutError, asyncio.LimitOverrunError) as problem:
-            self.close()
-            raise UnreachableError(f"{type(problem).__name__}: {problem}") from problem
-
-    async def _read(self) -> Reply:
-        head = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        first, *lines = head.strip().split("\r\n")
-        pairs = (line.partition(":") for line in lines)
-        headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
-        length = int(headers.get("content-length", "-1"))
-        if not 0 <= length <= self._endpoint.most_bytes:
-            raise ValueError(f"an answer of {length} bytes")
-        return Reply(int(first.split()[1]), headers, await self._reader.readexactly(length))
+            return await reply
+        finally:
+            timer.cancel()
 
     @property
     def open(self) -> bool:
         """Whether neither side has closed it, as servers do with those that are idle."""
-        return not (self._writer.is_closing() or self._reader.at_eof())
+        return not self._transport.is_closing()
 
     def close(self) -> None:
         """Close at once."""
-        self._writer.transport.abort()
+        self._transport.abort()
+
+    def _run_out(self) -> None:
+        self._fail(TimeoutError(f"no answer within {self._endpoint.patience:g} s"))
+
+    def _fail(self, problem: BaseException) -> None:
+        self.close()
+        if self._reply and not self._reply.done():
+            self._reply.set_exception(UnreachableError(f"{type(problem).__name__}: {problem}"))
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fail(exc or EOFError("the connection was closed"))
+
+    def data_received(self, data: bytes) -> None:
+        self._room -= len(data)
+        if self._room < 0:
+            self._fail(ValueError(f"an answer of more than {self._endpoint.most_bytes} bytes"))
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as problem:
+            self._fail(problem.__context__ or problem)
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        if self._reply is None or self._reply.done():
+            raise ValueError("an answer that nobody asked for")
+        self._headers = {}
+        self._pieces = []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        length = int(self._headers.get("content-length", "-1"))
+        if not 0 <= length <= self._endpoint.most_bytes:
+            raise ValueError(f"an answer of {length} bytes")
+
+    def on_body(self, body: bytes) -> None:
+        self._pieces.append(body)
+
+    def on_message_complete(self) -> None:
+        assert self._reply  # noqa: S101 - or it had not begun
+        status = self._parser.get_status_code()
+        self._reply.set_result(Reply(status, self._headers, b"".join(self._pieces)))
 
 
 async def connect(endpoint: Endpoint) -> Connection:
@@ -102,18 +153,25 @@ async def connect(endpoint: Endpoint) -> Connection:
     """
     try:
         async with asyncio.timeout(endpoint.patience):
-            streams = await _opened(endpoint)
+            return await _opened(endpoint)
     except (OSError, TimeoutError) as problem:
         raise UnreachableError(f"{type(problem).__name__}: {problem}") from problem
-    return Connection(endpoint, *streams)
 
 
-async def _opened(endpoint: Endpoint) -> tuple[StreamReader, StreamWriter]:
+async def _opened(endpoint: Endpoint) -> Connection:
     *others, last = await resolving.addresses(endpoint.host)
     for address in others:
         with suppress(OSError):
-            return await asyncio.open_connection(address, endpoint.port)
-    return await asyncio.open_connection(last, endpoint.port)
+            return await _opened_at(endpoint, address)
+    return await _opened_at(endpoint, last)
+
+
+async def _opened_at(endpoint: Endpoint, address: str) -> Connection:
+    loop = asyncio.get_running_loop()
+    _, connection = await loop.create_connection(
+        lambda: Connection(endpoint), address, endpoint.port
+    )
+    return connection
 
 
 @asynccontextmanager

@@ -1,6 +1,5 @@
 """Rows as the protocol's binary requests, and its binary answers as arrays. Pure."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -63,7 +62,7 @@ def request(inputs: Mapping[str, Column], outputs: Sequence[str]) -> Request:
         "outputs": [{"name": name} for name in outputs],
         "parameters": {"binary_data_output": True},
     }
-    text = json.dumps(said).encode()
+    text = msgspec.json.encode(said)
     return Request({JSON_LENGTH: str(len(text))}, b"".join([text, *content]))
 
 

@@ -5,6 +5,7 @@ PYTHON3 ?= python3
 PYTHON := .venv/bin/python
 SLIPWAY_DEV := PYTHONPATH=tests $(PYTHON) -m slipway_dev
 CLUSTER_TESTS := $(PYTHON) -m pytest tests/cluster
+TOOLS := $(PYTHON) -m support.tools
 READY := .venv/.ready
 CLIENTS := .venv-clients/.ready
 FUZZ := .venv-fuzz/.ready
@@ -59,14 +60,16 @@ lint: $(READY)
 	.venv/bin/lint-imports
 
 test: check deploy ## every test, those without a cluster first
-	@PYTHONPATH=tests $(PYTHON) -m support.tools
+	@PYTHONPATH=tests $(TOOLS) gitops grpc packaging
 	@failed=0; \
+	PYTHONPATH=tests nice -n 19 $(TOOLS) gateway > .venv/gateway.log 2>&1 & gateway=$$!; \
 	$(CLUSTER_TESTS) -m "not alone" --numprocesses=2 --dist=loadfile || failed=1; \
+	wait $$gateway || { cat .venv/gateway.log; failed=1; }; \
 	$(CLUSTER_TESTS) -m alone || failed=1; \
 	exit $$failed
 
 retest: deploy ## once more those tests of the cluster that failed, or all of them if none did
-	@PYTHONPATH=tests $(PYTHON) -m support.tools
+	@PYTHONPATH=tests $(TOOLS) gateway gitops grpc packaging
 	$(CLUSTER_TESTS) --last-failed
 
 bench: $(READY) ## measure the runtime's speed, beside the peers that `make bench-peers` installed

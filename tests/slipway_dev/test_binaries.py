@@ -7,6 +7,7 @@ from slipway_dev.bare import binaries
 from slipway_dev.bare.binaries import (
     ALL_MODULES,
     ETCD,
+    GATEWAY,
     GRPC,
     KIND,
     KUBERNETES,
@@ -38,7 +39,9 @@ def test_the_same_content_is_the_same_build_in_every_checkout(copy: Path) -> Non
     assert ETCD.build == elsewhere
 
 
-@pytest.mark.parametrize("module", [*ALL_MODULES, GRPC, KIND, KWOK], ids=lambda module: module.name)
+@pytest.mark.parametrize(
+    "module", [*ALL_MODULES, GATEWAY, GRPC, KIND, KWOK], ids=lambda module: module.name
+)
 def test_every_program_is_a_tool_of_its_go_mod(module: Module) -> None:
     text = (module.folder / "go.mod").read_text()
     tools = [line.split()[-1] for line in text.splitlines() if "tool" in line or "/cmd/" in line]

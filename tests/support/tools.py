@@ -1,9 +1,10 @@
 """Programs of dev/tools that only tests use.
 
-python -m support.tools    builds them, which takes longer than a test may
+python -m support.tools NAME ...    builds them, which takes longer than a test may
 """
 
 import os
+import sys
 from pathlib import Path
 
 from slipway_dev.bare.binaries import GATEWAY, GITOPS, GRPC, PACKAGING, Binaries, Module
@@ -17,4 +18,5 @@ def built(module: Module, program: str = "") -> Path:
 
 
 if __name__ == "__main__":
-    Binaries.of(os.environ).build((GRPC, GITOPS, PACKAGING, GATEWAY))
+    known = {module.name: module for module in (GATEWAY, GITOPS, GRPC, PACKAGING)}
+    Binaries.of(os.environ).build([known[name] for name in sys.argv[1:]])

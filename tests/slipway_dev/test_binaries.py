@@ -1,3 +1,4 @@
+import re
 import shutil
 from pathlib import Path
 
@@ -6,12 +7,15 @@ import pytest
 from slipway_dev.bare import binaries
 from slipway_dev.bare.binaries import (
     ALL_MODULES,
+    COREDNS,
     ETCD,
     GATEWAY,
     GRPC,
     KIND,
     KUBERNETES,
     KWOK,
+    METRICS_SERVER,
+    PACKAGING,
     Module,
     go_version,
 )
@@ -48,6 +52,25 @@ def test_every_program_is_a_tool_of_its_go_mod(module: Module) -> None:
     named = [tool.rsplit("/", 1)[-1] for tool in tools]
     for program in module.programs:
         assert program in named or f"{program}/v3" in text
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(KUBERNETES, METRICS_SERVER), (COREDNS, PACKAGING), (COREDNS, GATEWAY), (PACKAGING, GATEWAY)],
+)
+def test_what_two_programs_need_is_pinned_in_one_version_and_so_compiled_once(
+    one: Module, other: Module
+) -> None:
+    shared = pins(one).keys() & pins(other).keys()
+    assert len(shared) > 40
+    assert {name: pins(one)[name] for name in shared} == {
+        name: pins(other)[name] for name in shared
+    }
+
+
+def pins(module: Module) -> dict[str, str]:
+    text = (module.folder / "go.mod").read_text()
+    return dict(re.findall(r"^\t(\S+) (v\S+)(?: // indirect)?$", text, re.MULTILINE))
 
 
 def test_kubernetes_is_told_its_version() -> None:

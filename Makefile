@@ -50,7 +50,8 @@ deploy: $(READY) ## bring up the cluster and install the CRD and the operator of
 	@$(SLIPWAY_DEV) up
 	@$(SLIPWAY_DEV).deploy
 
-check: lint $(CLIENTS) ## lint, types, import rules and the tests that need no cluster
+check: ## lint, types, import rules and the tests that need no cluster
+	@$(MAKE) --no-print-directory --jobs=2 lint $(CLIENTS)
 	$(PYTHON) -m pytest --quiet -m "not cluster" --numprocesses=auto --dist=loadfile
 
 lint: $(READY)

@@ -379,10 +379,11 @@ async def test_what_lies_between_two_runs_is_part_of_the_wait(
     monkeypatch.setattr(runner, "run", short)
     batcher = a_batcher(runner, seconds=run, notes=notes, max_queue=1000, timeout=100 * run)
     monkeypatch.setattr(Places, "take", lambda places, number: time.sleep(between))
-    for _ in range(4):
-        for number in range(15):
+    for _ in range(14):
+        for number in range(5):  # few, so that none expires where threads begin late
             submit(batcher, caller, number)
         await until(lambda: not batcher.in_flight)
+    notes.reasons.clear()
 
     for number in range(100):
         with suppress(RequestError):

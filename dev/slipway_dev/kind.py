@@ -20,7 +20,7 @@ CONTROL_PLANE = f"{NAME}-control-plane"
 DEFAULT_NODES = 2
 DOCKER_SECONDS = 10
 METRICS_API = "v1beta1.metrics.k8s.io"
-METRICS_IMAGE = "registry.k8s.io/metrics-server/metrics-server:v0.8.0"
+METRICS_IMAGE = "registry.k8s.io/metrics-server/metrics-server:v0.7.2"
 
 
 def docker_answers(environ: Mapping[str, str]) -> bool:

@@ -14,7 +14,6 @@ from slipway_dev.bare.binaries import (
     KIND,
     KUBERNETES,
     KWOK,
-    METRICS_SERVER,
     PACKAGING,
     Module,
     go_version,
@@ -56,7 +55,7 @@ def test_every_program_is_a_tool_of_its_go_mod(module: Module) -> None:
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [(KUBERNETES, METRICS_SERVER), (COREDNS, PACKAGING), (COREDNS, GATEWAY), (PACKAGING, GATEWAY)],
+    [(COREDNS, PACKAGING), (COREDNS, GATEWAY), (PACKAGING, GATEWAY)],
 )
 def test_what_two_programs_need_is_pinned_in_one_version_and_so_compiled_once(
     one: Module, other: Module

@@ -39,7 +39,7 @@ def test_the_images_are_kubeadms_and_containerds_and_that_of_metrics_server(
 ) -> None:
     assert pod_images(binaries, of_kind) == [
         "registry.k8s.io/kubeadm:--kubernetes-version=" + KUBERNETES.version,
-        "registry.k8s.io/metrics-server/metrics-server:v0.8.0",
+        "registry.k8s.io/metrics-server/metrics-server:v0.7.2",
         "registry.k8s.io/pause:3.10",
     ]
 
@@ -48,7 +48,7 @@ def test_the_images_are_kubeadms_and_containerds_and_that_of_metrics_server(
     ("image", "stage"),
     [
         ("registry.k8s.io/coredns/coredns:v1.12.1", "coredns"),
-        ("registry.k8s.io/metrics-server/metrics-server:v0.8.0", "metrics-server"),
+        ("registry.k8s.io/metrics-server/metrics-server:v0.7.2", "metrics-server"),
         ("registry.k8s.io/pause:3.10", "pause"),
         ("registry.k8s.io/kube-proxy:v1.34.4", "kubernetes"),
         ("registry.k8s.io/etcd:3.6.5-0", "kubernetes"),

@@ -2,8 +2,9 @@
 
 import asyncio
 from asyncio import StreamReader, StreamWriter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,18 @@ from support.listener import a_listener
 
 FINE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nX-Name: a\r\n\r\nfine"
 PATIENCE_SECONDS = 5.0
+
+
+@asynccontextmanager
+async def talking(
+    serve: Callable[..., Any], patience: float = PATIENCE_SECONDS
+) -> AsyncIterator[Connection]:
+    """Connect to a server that does with its connection what ``serve`` does."""
+    async with (
+        a_listener(serve) as port,
+        connected(Endpoint("127.0.0.1", port, "m", patience, most_bytes=1000)) as connection,
+    ):
+        yield connection
 
 
 @asynccontextmanager
@@ -28,10 +41,7 @@ async def talking_to(
             await writer.drain()
         await reader.readuntil(b"?")
 
-    async with (
-        a_listener(serve) as port,
-        connected(Endpoint("127.0.0.1", port, "m", patience, most_bytes=1000)) as connection,
-    ):
+    async with talking(serve, patience) as connection:
         yield connection
 
 
@@ -51,10 +61,7 @@ async def test_an_answer_may_come_byte_by_byte() -> None:
             await asyncio.sleep(0)
         await reader.read()
 
-    async with (
-        a_listener(serve) as port,
-        connected(Endpoint("127.0.0.1", port, "m", PATIENCE_SECONDS)) as connection,
-    ):
+    async with talking(serve) as connection:
         assert (await connection.post("/", {}, b"?")).body == b"fine"
 
 
@@ -89,10 +96,7 @@ async def test_a_connection_that_breaks_is_told_at_once() -> None:
         await reader.readuntil(b"?")
         writer.write(FINE[:-1])
 
-    async with (
-        a_listener(hang_up) as port,
-        connected(Endpoint("127.0.0.1", port, "m", PATIENCE_SECONDS)) as connection,
-    ):
+    async with talking(hang_up) as connection:
         with pytest.raises(UnreachableError, match="closed"):
             await connection.post("/", {}, b"?")
 

@@ -4,17 +4,20 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from uuid import uuid4
 
 import pytest
 import yaml
 
+from slipway_dev.bare import host
 from slipway_dev.bare.addons import image
 from slipway_dev.bare.binaries import PROBE
 from slipway_dev.bare.cluster import BareCluster
+from slipway_dev.bare.folders import Folders
 from slipway_dev.cluster import Cluster
 from slipway_dev.errors import Failure
+from slipway_dev.state import state_folder
 from slipway_dev.steps import run
 from support.processes import kill, processes_of
 
@@ -220,21 +223,27 @@ def traces() -> str:
         ("ip6tables-save",),
         ("nft", "list", "ruleset"),
         ("mount",),
-        ("sysctl", "net.ipv4.ip_forward", "net.ipv4.conf.all.route_localnet"),
     )
     seen = "".join(run(look) for look in looks)
-    marks = ("slip", "198.18.", "198.19.", "KUBE", "CNI", "= 1")
+    marks = ("slip", "198.18.", "198.19.", "KUBE", "CNI")
     ours = [line for line in seen.splitlines() if any(mark in line for mark in marks)]
     return "\n".join([*ours, *(f"{s}: {found}" for s in SCOPES if (found := processes_of(s)))])
+
+
+def kernel_settings(names: Iterable[str]) -> dict[str, str]:
+    return {name: (host.SYSCTLS / name).read_text() for name in names}
 
 
 def test_down_leaves_nothing_and_up_finds_all_that_was_kept(bare: Cluster) -> None:
     name = f"kept-{uuid4().hex[:6]}"
     bare.run("create", "configmap", name)
     assert "slip0" in traces()
+    memory = Folders(state_folder()).host_memory
+    before = json.loads(memory.read_text())["sysctls"]
     bare.down()
-    left = traces()
+    left, settings = traces(), kernel_settings(before)
     bare.down()
     bare.up()
     assert left == ""
+    assert settings == before
     bare.run("delete", "configmap", name)

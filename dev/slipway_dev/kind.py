@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from slipway_dev.bare.addons import metrics_server
+from slipway_dev.bare.addons import await_readings, metrics_server
 from slipway_dev.errors import Failure
 from slipway_dev.kind_config import config
 from slipway_dev.kind_node import KindNode
@@ -19,7 +19,6 @@ NAME = "slipway"
 CONTROL_PLANE = f"{NAME}-control-plane"
 DEFAULT_NODES = 2
 DOCKER_SECONDS = 10
-METRICS_API = "v1beta1.metrics.k8s.io"
 METRICS_IMAGE = "registry.k8s.io/metrics-server/metrics-server:v0.7.2"
 
 
@@ -171,24 +170,11 @@ class KindCluster:
     def _measure(self) -> None:
         """Have metrics-server run, and the API server reach it."""
         self.run("apply", "--server-side", "-f", "-", stdin=metrics_server(METRICS_IMAGE))
-        answers = ("--for=condition=Available", f"apiservice/{METRICS_API}", "--timeout=180s")
-        with step("metrics API answers"):
-            try:
-                self.run("wait", *answers)
-            except Failure as failure:
-                raise self._unmeasured(failure) from failure
-
-    def _unmeasured(self, failure: Failure) -> Failure:
-        where = ("--namespace=kube-system", "get")
-        pods = self.run(*where, "pods", "-o", "wide")
-        events = self.run(*where, "events", "--sort-by=.lastTimestamp").splitlines()[-5:]
-        last = str(failure).splitlines()[-1].strip()
-        return Failure(
-            "waiting for the metrics API",
-            "\n".join([last, pods + "and the last events are", *events]),
-            remedy=f"where the nodes can't pull {METRICS_IMAGE}, have docker get it from elsewhere "
-            "under this name, then `load-image` it and `up` again",
+        remedy = (
+            f"where the nodes can't pull {METRICS_IMAGE}, have docker get it from elsewhere under "
+            "this name, then `load-image` it and `up` again"
         )
+        await_readings(self._bound(), len(self._nodes()), remedy)
 
     def _forget(self) -> None:
         """Remove what is ours of a folder where a cluster of processes may live, too."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from slipway_dev.bare import addons
 from slipway_dev.errors import Failure
 from slipway_dev.kind import KindCluster
 from slipway_dev.kind_config import config
@@ -55,6 +56,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
     made = Programs(folder)
     made.answer("kubectl *get node *", "printf True")
     made.answer("kubectl *get lease *", "echo now")
+    made.answer("kubectl *get --raw=/apis/metrics*", """echo '{"items": [1, 2, 3]}'""")
     return made
 
 
@@ -191,17 +193,19 @@ def test_a_failure_before_any_node_runs_is_told_as_it_is(
         cluster.up()
 
 
-def test_a_metrics_server_that_does_not_start_is_explained(
-    cluster: KindCluster, programs: Programs
+@pytest.mark.parametrize("answer", ["""echo '{"items": [1, 2]}'""", "echo 404 >&2; exit 1"])
+def test_a_metrics_server_that_has_not_measured_every_node_is_explained(
+    made: KindCluster, programs: Programs, monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:
-    programs.answer("kubectl *wait *apiservice*", "echo 'timed out waiting' >&2; exit 1")
+    monkeypatch.setattr(addons, "READY_SECONDS", 0.05)
+    programs.answer("kubectl *get --raw=/apis/metrics*", answer)
     programs.answer("kubectl *get pods*", "echo metrics-server-1 ImagePullBackOff")
     programs.answer("kubectl *get events*", "echo Failed to pull image")
 
     with pytest.raises(Failure) as failed:
-        cluster.up()
+        made.up()
 
-    for part in ("timed out", "ImagePullBackOff", "Failed to pull image", "`load-image` it"):
+    for part in ("no answer", "ImagePullBackOff", "Failed to pull image", "`load-image` it"):
         assert part in str(failed.value)
 
 

@@ -14,8 +14,12 @@ from slipway_dev.kubectl import Kubectl
 from slipway_dev.steps import until
 
 IMAGES = (PAUSE, PROBE, COREDNS, METRICS_SERVER)
-READY_SECONDS = 120.0
+READY_SECONDS = 180.0
 RECURSION = 0x100
+FORWARDED = (
+    "where its pod is ready, a firewall on the host may drop forwarded packets, as Docker's goes "
+    "on to do when Docker was stopped: traffic of `slip0` passes the FORWARD chain"
+)
 
 
 def image(module: Module) -> str:
@@ -40,17 +44,22 @@ def apply(kubectl: Kubectl, nodes: int) -> None:
         Failure: they do not.
     """
     kubectl.run("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifests())
-    checks: dict[str, Callable[[], bool]] = {
-        "DNS": _dns_answers,
-        "metrics API": lambda: _metered(kubectl) >= nodes,
-    }
-    for name, check in checks.items():
-        _await(name, check, kubectl)
+    _await("DNS", _dns_answers, kubectl)
+    await_readings(kubectl, nodes, remedy=FORWARDED)
 
 
-def _await(name: str, check: Callable[[], bool], kubectl: Kubectl) -> None:
+def await_readings(kubectl: Kubectl, nodes: int, remedy: str) -> None:
+    """Wait until metrics-server has measured so many nodes.
+
+    Raises:
+        Failure: it does not.
+    """
+    _await("metrics API", lambda: _metered(kubectl) >= nodes, kubectl, remedy)
+
+
+def _await(name: str, check: Callable[[], bool], kubectl: Kubectl, remedy: str = "") -> None:
     if not check():
-        until(check, f"{name} answers", READY_SECONDS, lambda: _silent(name, kubectl))
+        until(check, f"{name} answers", READY_SECONDS, lambda: _silent(name, kubectl, remedy))
 
 
 def _dns_answers() -> bool:
@@ -75,11 +84,12 @@ def _metered(kubectl: Kubectl) -> int:
     return len(json.loads(answer)["items"])
 
 
-def _silent(name: str, kubectl: Kubectl) -> Failure:
+def _silent(name: str, kubectl: Kubectl, remedy: str) -> Failure:
     pods = kubectl.run("-n", "kube-system", "get", "pods", "-o", "wide")
     events = kubectl.run("-n", "kube-system", "get", "events", "--sort-by=.lastTimestamp")
     seen = f"{pods}and the last events are\n" + "\n".join(events.splitlines()[-5:])
-    return Failure(f"waiting for the {name}", f"no answer after {READY_SECONDS:.0f} s\n{seen}")
+    found = f"no answer after {READY_SECONDS:.0f} s\n{seen}"
+    return Failure(f"waiting for the {name}", found, remedy=remedy)
 
 
 def manifests() -> str:

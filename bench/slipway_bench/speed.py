@@ -40,6 +40,11 @@ class Round:
     seen: Seen
     cpu_us: float
 
+    @property
+    def busy(self) -> float:
+        """CPU seconds of the server per second."""
+        return self.cpu_us * self.seen.rate / 1e6
+
 
 @dataclass
 class Cases:

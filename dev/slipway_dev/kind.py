@@ -77,6 +77,7 @@ class KindCluster:
         self._node_image = environ.get("SLIPWAY_KIND_IMAGE", "")
         self.kubeconfig = self._state / "kind.kubeconfig"
         self._own_kubectl = self._state / "kind.kubectl"
+        self._made = self._state / "kind.made"
 
     @property
     def kubectl(self) -> Path:
@@ -135,13 +136,26 @@ class KindCluster:
         return run([find_kind(self._environ), *args, f"--name={NAME}"], stdin=stdin)
 
     def _nodes(self) -> list[str]:
-        """The containers, also those that stand still; none where there is no cluster."""
-        return self._kind("get", "nodes").split()
+        """The containers, also those that stand still; none where there is no cluster.
+
+        Raises:
+            Failure: somebody else made it.
+        """
+        found = self._kind("get", "nodes").split()
+        if found and not self._made.exists():
+            raise Failure(
+                "looking for our cluster among kind's",
+                f"one is named {NAME}, but {self._made} does not say that it was made from here",
+                remedy=f"`kind delete cluster --name {NAME}` if nobody needs it; or name the "
+                "folder that it was made from in SLIPWAY_DEV_STATE",
+            )
+        return found
 
     def _create(self, nodes: int) -> None:
         options = ["--config=-", "--wait=120s", "--retain"]  # or the logs were gone with the nodes
         if self._node_image:
             options.append(f"--image={self._node_image}")
+        self._made.touch()
         try:
             with step("kind creates the cluster"):
                 self._kind("create", "cluster", *options, self._written(), stdin=config(nodes))
@@ -186,6 +200,7 @@ class KindCluster:
 
     def _delete(self) -> None:
         self._kind("delete", "cluster", self._written())
+        self._made.unlink(missing_ok=True)
 
     def _written(self) -> str:
         """Where kind writes how its cluster is reached: never into the user's own file."""

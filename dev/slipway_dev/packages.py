@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from slipway_dev.errors import Failure
@@ -33,18 +34,30 @@ def need(*commands: str) -> None:
         Failure: some are missing and can't be installed from here.
     """
     missing = [command for command in commands if not _there(command)]
-    if not missing:
-        return
-    packages = sorted({PACKAGES[command] for command in missing})
+    if missing:
+        install(missing, sorted({PACKAGES[command] for command in missing}), _there)
+
+
+def install(wanted: list[str], packages: list[str], there: Callable[[str], bool]) -> None:
+    """Install the packages that have what is wanted.
+
+    Args:
+        wanted: what is missing.
+        packages: what Debian calls them.
+        there: whether one of what was missing is there now.
+
+    Raises:
+        Failure: that is not possible here, or does not bring it.
+    """
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise Failure(
-            "looking for " + ", ".join(missing),
+            "looking for " + ", ".join(wanted),
             "not on this machine, and only root on Debian or Ubuntu can have them installed",
             remedy="install what Debian packages as " + " ".join(packages),
         )
     with step("installing " + " ".join(packages)):
         _install(packages)
-    still = [command for command in missing if not _there(command)]
+    still = [each for each in wanted if not there(each)]
     if still:
         raise Failure("installing " + " ".join(packages), f"still no {', '.join(still)}")
 

@@ -6,11 +6,13 @@ python3 -m slipway_dev.venv fuzz       .venv-fuzz: a fuzzer, and what the runtim
 python3 -m slipway_dev.venv peer-NAME  .venv-peer-NAME: a server that ours is measured beside
 """
 
+import importlib
 import importlib.util
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from slipway_dev import packages
 from slipway_dev.errors import Failure
 from slipway_dev.steps import run, step
 
@@ -44,7 +46,8 @@ def make(environment: Environment) -> None:
     """Create an environment where it is missing, and bring it to what the lock files say."""
     python = ROOT / environment.folder / "bin" / "python"
     if not python.exists():
-        _need_ensurepip()
+        if not _there("ensurepip"):  # Debian ships Python without it
+            packages.install(["ensurepip"], ["python3-venv"], _there)
         run([sys.executable, "-m", "venv", ROOT / environment.folder])
     pip: list[str | Path] = [python, "-m", "pip", "install", "--quiet", *environment.options]
     for lock in environment.locks:
@@ -55,14 +58,9 @@ def make(environment: Environment) -> None:
         run([*pip, "--no-deps", "--no-build-isolation", "--editable", ROOT], remedy=REMEDY)
 
 
-def _need_ensurepip() -> None:
-    """Debian ships Python without it, and its own message ends in a stack trace."""
-    if importlib.util.find_spec("ensurepip") is None:
-        raise Failure(
-            "making a virtual environment",
-            f"{sys.executable} has no ensurepip",
-            remedy="on Debian, as root: apt-get install python3-venv",
-        )
+def _there(module: str) -> bool:
+    importlib.invalidate_caches()
+    return importlib.util.find_spec(module) is not None
 
 
 if __name__ == "__main__":

@@ -30,7 +30,8 @@ class Health:
     Draining   yes      no     if it did before
     =========  =======  =====  =======
 
-    *Live* is in no row: it asks whether the event loop turns, which an answer proves.
+    *Live* is in no row: it asks whether the event loop turns, which an answer proves, and whether
+    all workers have hung for long. Neither load nor the model's state ends it.
     """
 
     state: State = State.LOADING

@@ -72,8 +72,10 @@ def cluster(programs: Programs, state: Path) -> KindCluster:
 
 
 @pytest.fixture
-def made(cluster: KindCluster, programs: Programs) -> KindCluster:
+def made(cluster: KindCluster, programs: Programs, state: Path) -> KindCluster:
     """A cluster that kind made before, whose containers run."""
+    state.mkdir()
+    (state / "kind.made").touch()
     programs.answer("kind get nodes *", f"echo '{NODES}'")
     programs.answer("docker ps *", "echo 0123456789ab")
     return cluster
@@ -207,6 +209,18 @@ def test_a_metrics_server_that_has_not_measured_every_node_is_explained(
 
     for part in ("no answer", "ImagePullBackOff", "Failed to pull image", "`load-image` it"):
         assert part in str(failed.value)
+
+
+@pytest.mark.parametrize("step", ["up", "down", "status"])
+def test_somebody_elses_cluster_of_the_same_name_is_left_alone(
+    made: KindCluster, programs: Programs, state: Path, step: str
+) -> None:
+    (state / "kind.made").unlink()
+
+    with pytest.raises(Failure, match="`kind delete cluster --name slipway` if nobody needs it"):
+        getattr(made, step)()
+
+    assert programs.calls("kind delete") == programs.calls("docker") == []
 
 
 def test_down_deletes_it_once(made: KindCluster, programs: Programs) -> None:

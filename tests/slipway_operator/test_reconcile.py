@@ -153,10 +153,11 @@ async def test_going_back_to_the_old_spec_brings_the_old_revision_back() -> None
 @pytest.mark.parametrize(
     "kind",
     ["Deployment", "Service", "ConfigMap", "ServiceAccount", "PodDisruptionBudget",
-     "ControllerRevision"],
+     "ControllerRevision", "HorizontalPodAutoscaler"],
 )  # fmt: skip
 async def test_a_deleted_child_comes_back(kind: str) -> None:
     cluster = a_cluster()
+    cluster.get("ModelDeployment", "fraud")["spec"] = an_autoscaled_spec()
     await settle(cluster)
     (name,) = cluster.names(kind)
     was = cluster.objects.pop((kind, name))

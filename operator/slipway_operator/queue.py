@@ -39,6 +39,7 @@ class Queue:
         self._news: dict[Ref, float] = {}
         self._timers: dict[Ref, asyncio.TimerHandle] = {}
         self._failures: dict[Ref, int] = {}
+        self._ended = 0.0
         metrics.watch_queue(self._ready.qsize, self.ages)
 
     def add(self, ref: Ref) -> None:
@@ -69,13 +70,20 @@ class Queue:
         return [now - begun for begun in self._running.values()]
 
     def stuck(self) -> str | None:
-        """Say what is wrong if the queue does not get on."""
+        """Say what is wrong if the queue does not get on.
+
+        With thousands of objects one may wait for long, as long as passes over others end.
+        """
         now = asyncio.get_running_loop().time()
-        for what, since in (("a pass runs", self._running), ("an object waits", self._waiting)):
+        for what, since in (("a pass runs", self._running), ("no pass ends", self._unheard())):
             for ref, begun in since.items():
                 if now - begun > STUCK_SECONDS:
                     return f"{what} since {now - begun:.0f} s: {ref.namespace}/{ref.name}"
         return None
+
+    def _unheard(self) -> dict[Ref, float]:
+        """Since when each object has waited, and no other had its turn either."""
+        return {ref: max(begun, self._ended) for ref, begun in self._waiting.items()}
 
     def _put(self, ref: Ref) -> None:
         self._cancel(ref)
@@ -98,6 +106,7 @@ class Queue:
                 self._metrics.passed(outcome, loop.time() - begun)
             finally:
                 about.reset(token)
+                self._ended = loop.time()
                 del self._running[ref]
                 if ref in self._waiting:
                     self._ready.put_nowait(ref)

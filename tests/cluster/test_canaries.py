@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,7 @@ def test_a_canary_that_refuses_its_callers_loses_all_traffic_and_the_old_one_ser
     assert "CanaryFailed" in message
     assert "were refused (4xx)" in message
     assert workplace.condition("iris", "Available")["status"] == "True"
+    time.sleep(load.HEARSAY)
     later = load.start(workplace, "iris", {"1": iris(1)})
     assert later.report().failed == 0
     report = client.report()

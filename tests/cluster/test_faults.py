@@ -30,6 +30,8 @@ from support.faults import (
     Fault,
     create_claim,
     create_volume,
+    memory_target,
+    no_storage,
     sized,
     volume,
 )
@@ -124,6 +126,7 @@ def wait_for(workplace: Workplace, name: str, reason: str, seconds: float = 150)
         return first[0] if first and first[0]["reason"] == reason else {}
 
     answer: Object = workplace.until(f"{name} says {reason}", found, seconds)
+    workplace.until(f"an Event says {reason}", lambda: warnings(workplace, name, reason))
     return answer
 
 
@@ -169,11 +172,19 @@ def test_pods_that_may_not_be_are_told(strict: Workplace, fault: Fault) -> None:
 
 
 def test_a_claim_that_is_missing_then_unbound_then_not_mountable(sick: Workplace) -> None:
-    create_claim(sick)
+    create_claim(sick, "absent", storageClassName="", volumeName=volume(sick))
     assert "kubectl describe pvc absent" in wait_for(sick, "no-claim", "VolumeClaimUnbound")["hint"]
     create_volume(sick)
     said = wait_for(sick, "no-claim", "VolumeMountFailed")
     assert "hostPath type check failed" in said["message"]
+
+
+def test_a_claim_that_waits_for_a_pod_and_finds_no_volume(sick: Workplace) -> None:
+    with no_storage(sick) as name:
+        create_claim(sick, "late", storageClassName=name)
+        sick.apply(a_model_deployment("late", **{**GOOD, "model": {"uri": "pvc://late/m.onnx"}}))
+        said = wait_for(sick, "late", "VolumeClaimUnbound")
+    assert "kubectl describe pvc late" in said["hint"]
 
 
 def test_what_does_not_win_stays_listed(sick: Workplace, registry: str) -> None:
@@ -286,18 +297,25 @@ def test_nobody_was_told_the_same_twice(mended: Workplace) -> None:
 
 
 TOLD_WITHIN_SECONDS = 10.0
-PROMPT = ("image-lost", "no-node", "other-digest", "oom-loading")
+PROMPT = (
+    *("image-lost", "no-node", "no-room", "other-digest", "corrupt", "no-provider"),
+    *("oom-fetching", "oom-loading", "crashes"),
+)
 
 
 def is_seen(pod: Object) -> bool:
-    """Say whether the kubelet or the scheduler has told of a pod's trouble."""
+    """Say whether the kubelet or the scheduler has told of a pod's trouble.
+
+    A server without a model is up, and not ready.
+    """
     status = pod["status"]
     containers = status.get("initContainerStatuses", []) + status.get("containerStatuses", [])
     states = [c[when] for c in containers for when in ("state", "lastState") if when in c]
     ended = any(state.get("terminated", {}).get("exitCode", 0) for state in states)
     waits = {state.get("waiting", {}).get("reason") for state in states}
     unplaced = any(c.get("reason") == "Unschedulable" for c in status.get("conditions", ()))
-    return ended or unplaced or "ErrImagePull" in waits
+    useless = any(c.get("started") and not c["ready"] for c in status.get("containerStatuses", ()))
+    return ended or unplaced or useless or "ErrImagePull" in waits
 
 
 def test_a_fault_is_told_within_ten_seconds_of_the_fact(mended: Workplace) -> None:
@@ -396,6 +414,18 @@ def test_an_hpa_that_would_have_more_pods_than_it_may(mended: Workplace) -> None
     assert "Raise spec.autoscaling.maxReplicas" in scaling["message"]
     assert len(warnings(mended, "capped", "AtMaxReplicas")) == 1
     assert mended.condition("capped", "Ready")["status"] == "True"
+    enough = AUTOSCALED | {"maxReplicas": 2, "metrics": [memory_target("1Gi")]}
+    at_once = {"scaleDown": {"stabilizationWindowSeconds": 0}}
+    mended.apply(
+        a_model_deployment(
+            "capped", **GOOD, resources=sized(), autoscaling=enough | {"behavior": at_once}
+        )
+    )
+    mended.until(
+        "the HPA has what it wants",
+        lambda: mended.condition("capped", "ScalingActive").get("reason") != "AtMaxReplicas",
+        120,
+    )
 
 
 @pytest.fixture

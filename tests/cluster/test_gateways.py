@@ -92,6 +92,7 @@ def test_a_canary_that_refuses_its_callers_loses_its_weight(workplace: Workplace
         lambda: workplace.condition(REFUSED, "Ready").get("reason") == "RolledBack",
     )
     assert "were refused (4xx)" in workplace.condition(REFUSED, "Stalled")["message"]
+    time.sleep(load.HEARSAY)
     later = load.start(workplace, REFUSED, {"1": iris(1)}, host=web.host).report()
     assert (later.failed, later.failures) == (0, ())
     report = client.report()

@@ -12,7 +12,7 @@ from slipway_dev.errors import Failure
 from support.apiserver import changed
 from support.manifests import POLICY, documents
 from support.operators import until
-from support.spec_cases import HEX64, Changes, autoscaled
+from support.spec_cases import HEX64, Changes, autoscaled, dataset
 
 pytestmark = pytest.mark.cluster
 
@@ -61,6 +61,7 @@ def refusal(cluster: Cluster, namespace: str, changes: Changes) -> str:
         {**PINNED, "spec.replicas": 20},
         {**PINNED, **autoscaled(maxReplicas=20)},
         {**PINNED, "spec.model.uri": "pvc://models/m.onnx"},
+        {**PINNED, **dataset(uri="https://models.example.org/d.npz", sha256=HEX64)},
     ],
     ids=lambda changes: str(changes)[-60:],
 )
@@ -82,6 +83,10 @@ def test_what_keeps_to_the_limits_is_accepted(
         (
             {**PINNED, "spec.model.uri": "https://models.example.org.evil.example/m.onnx"},
             "spec.model.uri: must begin with one of https://models.example.org/",
+        ),
+        (
+            {**PINNED, **dataset(uri="https://elsewhere.example/d.npz", sha256=HEX64)},
+            "spec.verification.datasets[].uri: must begin with one of https://models.example.org/",
         ),
         (
             {**PINNED, "spec.runtime.image": f"elsewhere.example/x@sha256:{HEX64}"},

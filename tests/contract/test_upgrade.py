@@ -7,11 +7,14 @@ model with all of its children, at rest.
 import json
 from copy import deepcopy
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from slipway_operator.core.manifest import Manifest, covers
+from slipway_operator.core.render import pod
 from slipway_operator.core.spec import Spec
 from slipway_operator.ports import Ref
 from slipway_operator.reconcile import reconcile
@@ -37,8 +40,28 @@ def pods_and_traffic(cluster: FakeCluster) -> dict[str, object]:
     return pods | {name: cluster.get("Service", name)["spec"]["selector"] for name in services}
 
 
+def render_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let new revisions get other pods and other settings, as from another release."""
+    record = import_module("slipway_operator.core.render.record")  # its name is a function's, too
+    template, settings_of = pod.template, record.settings
+
+    def other_template(*args: Any) -> Any:
+        return template(*args) | {"terminationGracePeriodSeconds": 7}
+
+    def other_settings(*args: Any) -> Any:
+        return settings_of(*args) | {"another": "default"}
+
+    monkeypatch.setattr(pod, "template", other_template)
+    monkeypatch.setattr(record, "settings", other_settings)
+
+
 @each
-async def test_a_new_operator_restarts_no_old_pod_and_moves_no_traffic(file: Path) -> None:
+@pytest.mark.parametrize("rendering", ["the same", "another"])
+async def test_a_new_operator_restarts_no_old_pod_and_moves_no_traffic(
+    file: Path, rendering: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if rendering == "another":
+        render_otherwise(monkeypatch)
     model, *children = stored(file)
     cluster = FakeCluster()
     for manifest in (model, *children):

@@ -224,7 +224,23 @@ async def test_a_queue_that_does_not_get_on_says_which_object_it_is_about(
         await until(lambda: queue.stuck() == "a pass runs since 0 s: ns/a")
     async with working(work, workers=0) as queue:
         queue.add(B)
-        await until(lambda: queue.stuck() == "an object waits since 0 s: ns/b")
+        await until(lambda: queue.stuck() == "no pass ends since 0 s: ns/b")
+
+
+async def test_a_long_queue_that_gets_on_is_not_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("slipway_operator.queue.STUCK_SECONDS", 0.1)
+    ended = list[Ref]()
+
+    async def work(ref: Ref) -> None:
+        await asyncio.sleep(0.01)
+        ended.append(ref)
+
+    async with working(work, workers=1) as queue:
+        for number in range(50):
+            queue.add(Ref("ns", f"m{number}"))
+        while len(ended) < 50:
+            assert queue.stuck() is None
+            await asyncio.sleep(0.01)
 
 
 async def test_passes_are_counted_by_how_they_end() -> None:

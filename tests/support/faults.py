@@ -1,6 +1,7 @@
 """What can go wrong with a ModelDeployment: the cause, what status says of it, the cure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,16 +65,31 @@ class Fault:
         return a_model_deployment(self.name, **{"resources": sized()} | self.good)
 
 
-def create_claim(workplace: Workplace) -> None:
-    """Create the claim that was missing; nothing gives it a volume yet."""
+def create_claim(workplace: Workplace, name: str, **where: str) -> None:
+    """Create a claim to which nothing gives a volume yet."""
     spec = {
         "accessModes": ["ReadOnlyMany"],
-        "storageClassName": "",
-        "volumeName": volume(workplace),
         "resources": {"requests": {"storage": "1Mi"}},
+        **where,
     }
-    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "absent"}}
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}}
     workplace.apply(claim | {"spec": spec})
+
+
+@contextmanager
+def no_storage(workplace: Workplace) -> Iterator[str]:
+    """Have a storage class that waits for a pod, and then has no volume for it; yield its name."""
+    name = f"{workplace.namespace}-late"
+    made = {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {"name": name},
+        "provisioner": "kubernetes.io/no-provisioner",
+        "volumeBindingMode": "WaitForFirstConsumer",
+    }
+    workplace.apply(made)
+    yield name
+    workplace.kubectl("delete", "storageclass", name)
 
 
 def create_volume(workplace: Workplace) -> None:
@@ -117,19 +133,14 @@ FILES = (
 
 PROMISE = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, 30]}]}
 
-AUTOSCALED = {
-    "minReplicas": 1,
-    "maxReplicas": 1,
-    "metrics": [
-        {
-            "type": "Resource",
-            "resource": {
-                "name": "memory",
-                "target": {"type": "AverageValue", "averageValue": "1Mi"},
-            },
-        }
-    ],
-}
+
+def memory_target(amount: str) -> Object:
+    """Aim at so much memory for each pod."""
+    target = {"type": "AverageValue", "averageValue": amount}
+    return {"type": "Resource", "resource": {"name": "memory", "target": target}}
+
+
+AUTOSCALED = {"minReplicas": 1, "maxReplicas": 1, "metrics": [memory_target("1Mi")]}
 
 
 def web(path: str) -> dict[str, Any]:

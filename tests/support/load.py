@@ -17,6 +17,8 @@ STARTED = "started"
 END = "import os, signal; os.kill(1, signal.SIGTERM)"
 BOUND = 600
 """Seconds after which a client ends by itself."""
+HEARSAY = 2.0
+"""Seconds that kube-proxy or a gateway may take to hear who gets traffic: they rest for one."""
 AFTERMATH = 3.0
 """Seconds for what comes after the event that a test waited for."""
 

@@ -86,6 +86,9 @@ NO_CLAIM_YET = unplaced(
     'v1.PersistentVolumeClaim "risk/models"'
 )
 UNBOUND = unplaced("0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims.")
+NO_VOLUME = unplaced(
+    "0/2 nodes are available: 2 node(s) didn't find available persistent volumes to bind."
+)
 NO_IMAGE = serving(**waiting("ImagePullBackOff", f'Back-off pulling image "x": {PULL}: not found'))
 DENIED = serving(**waiting("ErrImagePull", f"{PULL}: unexpected status: 401 Unauthorized"))
 NO_HOST = serving(**waiting("ErrImagePull", f"{PULL}: dial tcp: no such host"))
@@ -123,6 +126,7 @@ CASES = [
     (NO_CLAIM, "VolumeClaimMissing", None, "Create the claim models"),
     (NO_CLAIM_YET, "VolumeClaimMissing", None, "Create the claim models"),
     (UNBOUND, "VolumeClaimUnbound", None, "kubectl describe pvc models"),
+    (NO_VOLUME, "VolumeClaimUnbound", None, "kubectl describe pvc models"),
     (FULL, "Unschedulable", None, "Lower spec.resources.requests[cpu], or add nodes"),
     (NO_PULL_SECRET, "SecretMissing", None, "Create the Secret registry"),
     (NO_SECRET, "SecretMissing", None, "Create it"),

@@ -46,6 +46,15 @@ REFUSALS = (
 )
 
 
+CLAIM_UNBOUND = (
+    "unbound immediate PersistentVolumeClaims"
+    "|didn't find available persistent volumes to bind"
+    "|bound to non-exist"
+    "|is being del"
+)
+"""The second is what a claim is told that waits for its first pod (WaitForFirstConsumer)."""
+
+
 def unplaced(pod: Pod) -> Fault | None:
     """Find a pod that the scheduler can give to no node."""
     if pod.unschedulable is None:
@@ -69,9 +78,7 @@ def _claim_missing(pod: Pod) -> Fault | None:
 
 
 def _claim_unbound(pod: Pod) -> Fault | None:
-    found = re.search(r"unbound immediate PersistentVolumeClaims|bound to non-exist|is being del",
-                      pod.unschedulable or "")  # fmt: skip
-    if found is None:
+    if not re.search(CLAIM_UNBOUND, pod.unschedulable or ""):
         return None
     claims = ", ".join(pod.claims)
     return of_pod(

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from slipway_bench import models
+from slipway_bench import models, table
 from slipway_runtime.engine import Engine, Tuning
 from slipway_runtime.errors import Fault
 from slipway_runtime.profile import Profile, Wish, profile
@@ -21,10 +21,11 @@ def show(name: str, found: Profile) -> None:
     """Print what was found as a table."""
     print(f"{name}: {found.reason or f'at most {found.most} rows share a run'}")
     print(f"{'rows':>6} {'µs a run':>10} {'µs a row':>10} {'gain':>6}")
+    gains = {rows: rows / seconds * found.times[1] for rows, seconds in found.times.items()}
     for rows, seconds in found.times.items():
-        gain = rows / seconds * found.times[1]
-        mark = " <-" if rows == found.most else ""
-        print(f"{rows:>6} {seconds * 1e6:>10.1f} {seconds / rows * 1e6:>10.2f} {gain:>6.2f}{mark}")
+        costs = f"{seconds * 1e6:>10.1f} {seconds / rows * 1e6:>10.2f} {gains[rows]:>6.2f}"
+        bar = table.bar(gains[rows], max(gains.values()))
+        print(f"{rows:>6} {costs} {bar}{' <-' if rows == found.most else ''}")
     print()
 
 

@@ -15,6 +15,8 @@ from slipway_dev.errors import Failure
 BEGIN, END = "<!-- begin: make bench -->", "<!-- end: make bench -->"
 HEAD = ("measure", "median", "spread", "to reach", "reached", "")
 WIDTHS = (58, 16, 18, 14, 9, 0)
+BAR = 40
+"""Characters of the longest."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,11 @@ def _markdown(content: dict[str, Any]) -> Iterator[str]:
     yield "| --- " * len(HEAD) + "|"
     for each in content["rows"]:
         yield "| " + " | ".join(read(each).cells()) + " |"
+
+
+def bar(value: float, most: float) -> str:
+    """Draw a value beside the largest of its plot."""
+    return "▇" * max(round(value / most * BAR), 1)
 
 
 def _machine() -> str:

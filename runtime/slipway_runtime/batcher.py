@@ -25,6 +25,10 @@ from slipway_runtime.tensors import Array
 from slipway_runtime.waiting import Deadlines, Waiting
 
 Run = Callable[[Feed, Sequence[str]], list[Array]]
+Outcomes = Sequence[Outcome | None]
+"""Of the jobs of a run; None where nobody waited any more when the turn of one alone came."""
+UNKNOWING = (RequestError, type(None))
+"""Outcomes that say nothing of how long runs take."""
 
 TURN_SECONDS = 1e-3
 """How long runs may hold the event loop; what is left then is for its next turn."""
@@ -141,11 +145,13 @@ class Batcher:
         done: Done,
         priority: int = 0,
         timeout: float | None = None,
+        since: float = 0.0,
     ) -> Job:
         """Take a job; it runs in this turn of the event loop, or when a worker is free.
 
         ``priority`` 1 goes first, 0 is none given. ``timeout`` is in seconds; None, and whatever
-        is longer, is the server's own limit.
+        is longer, is the server's own limit. It counts from ``since``, a time of ``perf_counter``;
+        0 is now.
 
         Returns:
             The job, to cancel it.
@@ -156,7 +162,8 @@ class Batcher:
         """
         arrived, longest = perf_counter(), self._limits.timeout
         wait = longest if timeout is None else min(timeout, longest)
-        job = Job(feed, outputs, done, arrived, arrived + wait)
+        since = since or arrived
+        job = Job(feed, outputs, done, arrived, since + wait, since)
         if priority:
             job.level = batching.level(priority)
         self._sort(job)
@@ -306,12 +313,12 @@ class Batcher:
     def _expire(self, job: Job) -> None:
         if job.done:
             self._observer.dropped("Expired")
-            seconds = job.deadline - job.arrived
+            seconds = job.deadline - job.since
             message = f"no answer within {seconds:.3g} s, which is the time that the request has"
             self._answer(job, RequestError(Kind.EXPIRED, message))
 
     def _finish_after(
-        self, free: float, jobs: list[Job], outcomes: list[Outcome], began: float, ended: float
+        self, free: float, jobs: list[Job], outcomes: Outcomes, began: float, ended: float
     ) -> None:
         """Give the answers of a run, and learn how soon it began since its worker was free."""
         if jobs[0].arrived < free < began < ended:
@@ -319,18 +326,21 @@ class Batcher:
             self._pace += PACE_WEIGHT * (pace - self._pace)
         self._finish(jobs, outcomes, began, ended)
 
-    def _finish(self, jobs: list[Job], outcomes: list[Outcome], began: float, ended: float) -> None:
+    def _finish(self, jobs: list[Job], outcomes: Outcomes, began: float, ended: float) -> None:
         """Give the answers of a run to whoever still waits."""
         rows = sum(job.rows for job in jobs)
         self.busy_seconds += ended - began
         self._ran_at = ended
-        if not any(isinstance(outcome, RequestError) for outcome in outcomes):
+        if not any(isinstance(outcome, UNKNOWING) for outcome in outcomes):
             # One that stops early says nothing of the rest.
             self._costs.learn(jobs[0].size, rows, ended - began)
             self._observer.ran(rows, ended - began, [began - job.arrived for job in jobs])
         for job, outcome in zip(jobs, outcomes, strict=True):
             job.began, job.ended = began, ended
-            self._answer(job, outcome)
+            if outcome is None:
+                self._expire(job)
+            else:
+                self._answer(job, outcome)
 
     def _answer(self, job: Job, outcome: Outcome) -> None:
         """Tell who waits, if anybody does; a defect there must not cost others their answers."""
@@ -342,13 +352,17 @@ class Batcher:
 
     # Runs; in workers, too.
 
-    def _execute(self, jobs: list[Job]) -> list[Outcome]:
+    def _execute(self, jobs: list[Job]) -> Outcomes:
         """Run jobs together; one by one if that fails, so that a bad one fails alone."""
-        if len(jobs) > 1:
-            together = self._together(jobs)
-            if together is not None:
-                return together
-        return [self._attempt(job.feed, job.outputs) for job in jobs]
+        if len(jobs) == 1:
+            return [self._attempt(jobs[0].feed, jobs[0].outputs)]
+        return self._together(jobs) or [*map(self._alone, jobs)]
+
+    def _alone(self, job: Job) -> Outcome | None:
+        """Run one of several that failed together; None if nobody waits for it any more."""
+        if job.done is None or job.deadline < perf_counter():
+            return None
+        return self._attempt(job.feed, job.outputs)
 
     def _together(self, jobs: list[Job]) -> list[Outcome] | None:
         try:

@@ -30,7 +30,8 @@ class Job(msgspec.Struct, eq=False):
 
     Jobs of one ``bucket`` may share a run. ``size`` is the magnitude of one row's elements, which
     says how much work it is, and ``seconds`` how long that takes. Times are those of
-    ``perf_counter``; ``began`` and ``ended`` are of the run, 0 before. ``done`` is None once the
+    ``perf_counter``; the request came at ``since``, and was read when it ``arrived``. ``began`` and
+    ``ended`` are of the run, 0 before. ``done`` is None once the
     job has its answer or nobody waits for it.
     """
 
@@ -39,6 +40,7 @@ class Job(msgspec.Struct, eq=False):
     done: Done | None
     arrived: float = 0.0
     deadline: float = 0.0
+    since: float = 0.0
     level: int = NORMAL
     bucket: Hashable = None
     rows: int = 1

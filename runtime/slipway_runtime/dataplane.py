@@ -166,10 +166,11 @@ class DataPlane:
             raise RequestError(Kind.NOT_READY, message, retry_after)
         return self.served
 
-    def infer(self, call: Call, done: Done) -> Job | None:
+    def infer(self, call: Call, done: Done, since: float) -> Job | None:
         """Predict, and tell ``done`` the outputs that the call wants, or why there are none.
 
-        That may happen before this returns. Writing the answer is the transport's.
+        That may happen before this returns. Writing the answer is the transport's. The time that
+        the request has counts from ``since``.
 
         Returns:
             What ``cancel`` takes, while there is no outcome.
@@ -180,7 +181,9 @@ class DataPlane:
         served = self.served or self.model()
         if self.overhear:
             done = self.overhear(call, done)
-        return served.batcher.submit(call.feed, call.wish.names, done, call.priority, call.timeout)
+        return served.batcher.submit(
+            call.feed, call.wish.names, done, call.priority, call.timeout, since
+        )
 
     def cancel(self, job: Job) -> None:
         """Forget a prediction whose caller went away."""

@@ -79,12 +79,13 @@ def manner(head: Head) -> Manner:
     if encoding != b"identity" and encoding not in encodings.ENCODINGS:
         raise UnsupportedEncodingError(encoding)
     text = headers.get(JSON_LENGTH)
-    waits = [_whole(headers[name], name) for name in TIMEOUTS if name in headers]
+    said = [_whole(headers[name], name) for name in TIMEOUTS if name in headers]
+    waits = [each for each in said if each]  # 0 is none
     return Manner(
         None if text is None else _whole(text, JSON_LENGTH),
         b"" if encoding == b"identity" else encoding,
         encodings.choose(headers.get(b"accept-encoding", b"")),
-        min(waits) / 1e3 if any(waits) else None,
+        min(waits) / 1e3 if waits else None,
         tracing.read(headers),
     )
 
@@ -160,7 +161,7 @@ class Prediction(Steps):
             call = replace(call, timeout=wait if call.timeout is None else min(wait, call.timeout))
         self._call = call
         self._id = call.id
-        self._job = self._site.plane.infer(call, self._finish)
+        self._job = self._site.plane.infer(call, self._finish, self._started)
 
     def _finish(self, outcome: Outcome) -> None:
         self._step(self._write, outcome)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -258,6 +259,33 @@ async def test_a_bad_row_fails_alone(runner: Runner, seconds: float) -> None:
     assert [caller.kinds for caller in callers] == [[None], [Kind.INVALID], [None]]
     assert callers[2].answers == [[[3]]]
     assert runner.begun == [[1, POISON, 3], [1], [POISON], [3]]
+
+
+@pytest.mark.parametrize("when", ["cancelled", "expired"])
+async def test_a_row_that_nobody_waits_for_is_not_run_again(runner: Runner, when: str) -> None:
+    notes, callers = Notes(), [Caller() for _ in range(3)]
+    batcher = a_batcher(runner, MOST, notes=notes)
+    jobs = [
+        submit(batcher, caller, value)
+        for value, caller in zip((1, POISON, 3), callers, strict=True)
+    ]
+    await until(lambda: runner.begun)
+    if when == "cancelled":
+        batcher.cancel(jobs[2])
+    else:
+        jobs[2].deadline = 0.0
+    runner.gate.release(100)
+    await until(lambda: len(notes.reasons) == 1 and callers[1].outcomes)
+    assert runner.begun == [[1, POISON, 3], [1], [POISON]]
+    assert notes.reasons == [when.title()]
+    assert callers[2].kinds == ([] if when == "cancelled" else [Kind.EXPIRED])
+
+
+async def test_time_counts_from_when_the_request_came(runner: Runner) -> None:
+    batcher, caller = a_batcher(runner, seconds=1e-3), Caller()
+    submit(batcher, caller, 1, timeout=5.0, since=perf_counter() - 6.0)
+    await until(lambda: caller.outcomes)
+    assert (caller.kinds, runner.begun) == ([Kind.EXPIRED], [])
 
 
 async def test_a_model_that_turns_out_to_mix_rows_is_batched_no_more(runner: Runner) -> None:

@@ -146,6 +146,11 @@ def test_no_time_given_is_the_servers(server: Server) -> None:
     assert ask(server, BODY, X_Request_Timeout_Ms="0").status == 200
 
 
+def test_of_two_times_one_of_which_is_none_the_other_counts(server: Server) -> None:
+    times = {"X_Request_Timeout_Ms": "0", "X_Envoy_Expected_Rq_Timeout_Ms": "5000"}
+    assert ask(server, BODY, **times).status == 200
+
+
 async def test_work_for_a_client_that_went_away_is_dropped(slow_server: Server) -> None:
     text = slow_body()
     head = f"POST {INFER} HTTP/1.1\r\nHost: s\r\nContent-Length: {len(text)}\r\n\r\n".encode()

@@ -29,6 +29,7 @@ class Asked:
     done: Any
     priority: int
     timeout: float | None
+    since: float
 
 
 @dataclass
@@ -40,6 +41,7 @@ class Model:
     asked: list[Asked] = field(default_factory=list)
     cancelled: list[Any] = field(default_factory=list)
     workers: int = 1
+    plane: DataPlane = field(init=False)
 
     def submit(
         self,
@@ -48,9 +50,10 @@ class Model:
         done: Any,
         priority: int = 0,
         timeout: float | None = None,
+        since: float = 0.0,
     ) -> Asked | None:
         del outputs
-        job = Asked(feed, done, priority, timeout)
+        job = Asked(feed, done, priority, timeout, since)
         self.asked.append(job)
         if self.problem:
             raise self.problem
@@ -78,7 +81,8 @@ class Served:
 
 
 def a_port(model: Model) -> Port:
-    service = site.service(a_plane(model), MOST_BYTES)
+    model.plane = a_plane(model)
+    service = site.service(model.plane, MOST_BYTES)
     return Port(service, most_held_bytes=4 * MOST_BYTES, most_connections=10)
 
 

@@ -7,8 +7,11 @@ from pathlib import Path
 from slipway_dev.bare.cgroups import Cgroup
 from slipway_dev.processes import end, identify_all
 
-PASSING = ("containerd-shim", "runc", "unshare")
-"""What runs a pod, or begins one, and ends with it."""
+PASSING = (
+    *("containerd-shim", "runc", "unshare"),
+    *("bridge", "host-local", "loopback", "portmap", "iptables", "ip6tables", "conntrack"),
+)
+"""What runs a pod, begins one or joins it to the network, and ends with that."""
 
 
 def processes_of(scope: str) -> dict[str, int]:

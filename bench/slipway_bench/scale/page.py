@@ -10,7 +10,6 @@ from slipway_bench.table import Row
 
 TABLE = "<!-- begin: make bench-operator -->", "<!-- end: make bench-operator -->"
 PLOT = "<!-- begin: plot -->", "<!-- end: plot -->"
-WIDTH = 40
 PLOTTED = (
     "made, all children applied",
     "operator's CPU, an object, until then",
@@ -51,8 +50,7 @@ def plots(rows: Sequence[Row]) -> Iterator[str]:
             yield f"{what}, {unit}"
             most = max(found.values())
             for size, value in found.items():
-                bar = "▇" * max(round(value / most * WIDTH), 1)
-                yield f"{size:>7} {bar} {value:.3g}"
+                yield f"{size:>7} {table.bar(value, most)} {value:.3g}"
             yield ""
 
 

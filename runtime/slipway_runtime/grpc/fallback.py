@@ -7,6 +7,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from functools import partial
+from time import perf_counter
 
 import grpc
 
@@ -25,7 +26,7 @@ class GrpcioRpc:
     """One call. See ``Rpc`` for what those who answer it use."""
 
     def __init__(self, timeout: float | None, parent: Context | None) -> None:
-        self.timeout = timeout
+        self.until = None if timeout is None else perf_counter() + timeout
         self.parent = self.trace = parent
         self.cancel: Callable[[], None] | None = None
         self.closed: Callable[[], None] | None = None

@@ -10,10 +10,13 @@ from slipway_runtime.grpc.messages import message, parse
 from slipway_runtime.grpc.plans import REQUEST
 from slipway_runtime.grpc.prediction import Prediction, Requests
 from slipway_runtime.grpc.rpc import Method, Methods, Rpc, Take
-from slipway_runtime.grpc.status import HTTP_STATUS, OK, Code, Status
+from slipway_runtime.grpc.status import OK, Code, Status
 
 SERVICE = "inference.GRPCInferenceService"
 START = f"/{SERVICE}/".encode()
+
+UNREADABLE = {Code.RESOURCE_EXHAUSTED: 413, Code.DEADLINE_EXCEEDED: 408}
+"""What was too large, and what came too slowly; the rest makes no sense."""
 
 STREAM_RESPONSE = message("inference.ModelStreamInferResponse")
 
@@ -42,8 +45,8 @@ class Predictions:
         return _Stream(self._shared, rpc).take
 
     def refused(self, status: Status) -> None:
-        """Count a request that could not be read."""
-        code = HTTP_STATUS.get(status.code, 400)
+        """Count a request that could not be read, by what REST answers in the same case."""
+        code = 503 if status.more else UNREADABLE.get(status.code, 400)
         self._shared.plane.metrics.grpc.refused(code, "Unreadable")
 
 

@@ -90,10 +90,10 @@ class Prediction(Steps):
             self._shared.plane.cancel(self._job)
 
     def _infer(self, asked: Asked) -> None:
-        if self._rpc.timeout is not None:
-            asked = _within(asked, self._rpc.timeout)
+        if self._rpc.until is not None:
+            asked = _within(asked, self._rpc.until - self._started)
         self._asked = asked
-        self._job = self._shared.plane.infer(asked.call, self._finish)
+        self._job = self._shared.plane.infer(asked.call, self._finish, self._started)
 
     def _finish(self, outcome: Outcome) -> None:
         call, typed = self._asked

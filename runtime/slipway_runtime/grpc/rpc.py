@@ -13,7 +13,7 @@ class Rpc(Protocol):
     """One call.
 
     Attributes:
-        timeout: the seconds that the caller still waits; None without a limit.
+        until: when the caller stops waiting, by ``perf_counter``; None without a limit.
         parent: where the call stands in a trace; None if its caller told nothing.
         trace: what the answer says of that: ``parent``, unless another is set.
         cancel: set by who answers later; called if the caller goes away first.
@@ -21,7 +21,7 @@ class Rpc(Protocol):
         retire_call: the same, called when the server is about to end.
     """
 
-    timeout: float | None
+    until: float | None
     parent: Context | None
     trace: Context | None
     cancel: Callable[[], None] | None

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from math import inf
 from struct import Struct
+from time import perf_counter
 from typing import cast
 
 from slipway_runtime import encodings, logs
@@ -59,7 +60,7 @@ class RpcStream(Stream):
 
     __slots__ = (
         "_begun", "_buffer", "_encoding", "_inference", "_message", "_plain", "_service", "_take",
-        "_unary", "_unpacking", "cancel", "closed", "parent", "retire_call", "timeout", "trace",
+        "_unary", "_unpacking", "cancel", "closed", "parent", "retire_call", "trace", "until",
     )  # fmt: skip
 
     def __init__(
@@ -75,7 +76,7 @@ class RpcStream(Stream):
         self.cancel: Callable[[], None] | None = None
         self.closed: Callable[[], None] | None = None
         self.retire_call: Callable[[], None] | None = None
-        self.timeout: float | None = None
+        self.until: float | None = None
         self.parent: Context | None = None
         self.trace: Context | None = None
 
@@ -102,7 +103,7 @@ class RpcStream(Stream):
             return
         try:
             if own:
-                self.timeout = limits.seconds(own)
+                self.until = perf_counter() + limits.seconds(own)
             self._take = method.begin(self) if method.begin else method.take
         except InvalidRequestError as problem:
             self._refuse(Status.of(problem))

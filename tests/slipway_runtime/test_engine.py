@@ -1,8 +1,11 @@
+import asyncio
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 import onnx
@@ -21,6 +24,7 @@ from support.onnx_models import (
     filler,
     identities,
     identity,
+    long,
     lookup,
     written,
 )
@@ -76,6 +80,19 @@ def test_an_answer_that_does_not_fit_into_memory_is_no_fault_of_the_request(tmp_
     with pytest.raises(RequestError, match="ran out of memory") as error:
         engine.run({"x": np.array([2**45])}, ["y"])
     assert error.value.kind is Kind.INTERNAL
+
+
+async def test_a_model_that_loads_for_long_holds_up_nobody(tmp_path: Path) -> None:
+    """Probes are answered meanwhile: the interpreter is free, and so is the event loop."""
+    path = written(long(20_000), tmp_path / "model.onnx")
+    began = perf_counter()
+    loading = asyncio.create_task(asyncio.to_thread(Engine.load, path, Tuning(1)))
+    turns = [began]
+    while not loading.done():
+        await asyncio.sleep(0.001)
+        turns.append(perf_counter())
+    assert turns[-1] - began > 0.2
+    assert max(later - turn for turn, later in pairwise(turns)) < (turns[-1] - began) / 4
 
 
 def test_onnxruntime_is_told_not_to_report_home_before_it_is_imported() -> None:

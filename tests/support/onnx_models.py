@@ -102,6 +102,13 @@ def filler() -> onnx.ModelProto:
     return a_model([node], [a_tensor("x", "INT64", [1])], [a_tensor("y", "FP32", ["N"])])
 
 
+def long(nodes: int) -> onnx.ModelProto:
+    """Answer ``y`` with ``x`` after so many nodes, which take their time to be loaded."""
+    names = ["x", *(f"h{number}" for number in range(nodes - 1)), "y"]
+    steps = [helper.make_node("Neg", [before], [after]) for before, after in pairwise(names)]
+    return a_model(steps, [a_tensor("x", "FP32", ["N", 1])], [a_tensor("y", "FP32", ["N", 1])])
+
+
 def slow(iterations: int, size: int = 256) -> onnx.ModelProto:
     """Answer ``y`` after so many multiplications of two square matrices."""
     rng = np.random.default_rng(0)

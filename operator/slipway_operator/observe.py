@@ -45,13 +45,15 @@ async def observe(ref: Ref, model: Manifest, spec: Spec, world: World) -> Observ
     service = next(services, None)
     selector = service["spec"].get("selector", {}) if service else {}
     scaler = next(_of(children, SCALER), None) if isinstance(spec.scale, Autoscaled) else None
+    good = names.fingerprint(status["stableRevision"]) if "stableRevision" in status else None
+    revisions = _with_latest(_revisions(children, status), ref.name, spec, world.release_image)
     known = Observed(
         generation=model["metadata"]["generation"],
         now=world.clock(),
         track=selector.get(names.TRACK_LABEL, selector.get(names.POOL_LABEL)),
         pooled=names.POOL_LABEL in selector,
-        good=names.fingerprint(status["stableRevision"]) if "stableRevision" in status else None,
-        revisions=_with_latest(_revisions(children, status), ref.name, spec, world.release_image),
+        good=good,
+        revisions=tuple(_again(revision, spec, good) for revision in revisions),
         scaler=Scaler.read(scaler) if scaler else None,
         route=_routed(ref, spec.route, children, world) if spec.route else None,
         conditions=tuple(status.get("conditions", ())),
@@ -127,6 +129,7 @@ def _recalled(record: Manifest, held: Mapping[str, Any], workload: Workload | No
         verdict=Verdict.recall(held["verification"]) if "verification" in held else None,
         retired=moment(held, "retiredTime"),
         refusal=Refusal.read(held.get("refusal")),
+        retry=held.get("retry"),
         workload=workload,
     )
 
@@ -156,6 +159,15 @@ def _with_latest(
     number = max((r.number for r in known), default=0) + 1
     born = record(name, spec, release_image)
     return (*known, Revision(fingerprint=spec.fingerprint, number=number, record=born))
+
+
+def _again(revision: Revision, spec: Spec, good: str | None) -> Revision:
+    """Forget why the latest was refused, where it is to be tried again."""
+    if revision.fingerprint != spec.fingerprint or spec.rollout.retry in {None, revision.retry}:
+        return revision
+    if revision.fingerprint != good:
+        revision = replace(revision, refusal=None, verdict=None)
+    return replace(revision, retry=spec.rollout.retry)
 
 
 async def _list(

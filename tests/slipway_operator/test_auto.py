@@ -143,6 +143,31 @@ async def test_without_any_room_it_waits_and_says_what_could_be_done() -> None:
     assert life.replicas(first) == 0
 
 
+@pytest.mark.parametrize("strategy", ["Auto", "BlueGreen", "Canary"])
+async def test_who_finds_no_room_in_time_is_given_up_and_may_be_tried_again(strategy: str) -> None:
+    wish = {**ROLLOUT, "strategy": strategy}
+    if strategy == "Canary":
+        wish["canary"] = {
+            "steps": [{"weight": 20, "duration": "1m"}],
+            "minRequests": 1,
+            "maxErrorRatio": "0",
+        }
+    life, first, second = await serving(room=4, rollout=wish)
+    life.late = True
+    await life.passes(20)
+    assert (life.status["stableRevision"], life.replicas(second)) == (first, 0)
+    ready = condition(life.cluster, "Ready")
+    assert (ready["reason"], "Unschedulable" in ready["message"]) == ("RolledBack", True)
+    assert "spec.rollout.retry tries it again" in ready["message"]
+    life.room, life.late = 1000, False
+    await life.passes(20)
+    assert life.replicas(second) == 0
+    change(life.cluster, rollout={**a_raw_spec()["rollout"], "retry": "there is room now"})
+    await life.passes(20)
+    assert (life.status["stableRevision"], life.replicas(first)) == (second, 0)
+    assert "refusal" not in life.entry(second)
+
+
 async def test_a_wrong_one_gets_no_traffic_in_little_room_either() -> None:
     life, first, second = await serving(room=6, verification=a_verification())
     life.reports[second] = a_report("Failed")

@@ -74,6 +74,9 @@ async def test_one_whose_pods_find_themselves_wrong_is_remembered_once() -> None
     life.now += MINUTE
     life.broken.clear()
     await life.passes()
+    assert results(life) == [(second, "RolledBack"), (first, "Promoted")]
+    change(life.cluster, rollout=rollout(retry="once more"))
+    await life.passes()
     assert results(life) == [(second, "Promoted"), (second, "RolledBack"), (first, "Promoted")]
 
 

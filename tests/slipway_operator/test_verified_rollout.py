@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from support.builders import a_raw_spec
 from support.fakes import DiedError, FakeSignals
 from support.lives import Life
 from support.passes import NEW_URI, change, condition, selected
@@ -58,7 +59,35 @@ async def test_a_revision_that_answers_wrongly_never_gets_traffic() -> None:
     before = list(life.cluster.writes)
     life.reports[bad] = a_report()
     await life.passes()
-    assert life.cluster.writes == before, "it is tried again only as another revision"
+    assert life.cluster.writes == before, "it is tried again only if somebody asks for that"
+    change(life.cluster, rollout={**a_raw_spec()["rollout"], "retry": "1"})
+    await life.passes()
+    assert selected(life.cluster) == bad
+    assert life.entry(bad)["verification"]["outcome"] == "Passed"
+
+
+async def test_a_wish_to_try_again_leaves_alone_what_serves() -> None:
+    life, first = a_life()
+    await life.passes()
+    life.signals = FakeSignals()
+    change(life.cluster, rollout={**a_raw_spec()["rollout"], "retry": "1"})
+    before = list(life.cluster.writes)
+    await life.passes()
+    assert [what.split()[-1] for what in life.cluster.writes[len(before) :]] == ["status"]
+    assert life.signals.asked == []
+    assert life.entry(first)["verification"]["outcome"] == "Passed"
+
+
+async def test_a_wish_to_try_again_that_is_removed_says_nothing() -> None:
+    life, _ = a_life()
+    await life.passes()
+    bad = change(life.cluster, model=NEW_URI, rollout={**a_raw_spec()["rollout"], "retry": "1"})
+    life.reports[bad] = WRONG
+    await life.passes()
+    life.reports[bad] = a_report()
+    change(life.cluster, rollout=a_raw_spec()["rollout"])
+    await life.passes()
+    assert condition(life.cluster, "Ready")["reason"] == "RolledBack"
 
 
 class Breaking(Life):

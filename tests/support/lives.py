@@ -14,6 +14,7 @@ from support.passes import REF, a_pod, change
 from support.verifications import a_report, a_status
 
 READY = {"type": "Ready", "status": "True"}
+LATE = {"type": "Progressing", "reason": "ProgressDeadlineExceeded", "message": "too late"}
 UNPLACED = {"type": "PodScheduled", "status": "False", "message": "0/2 nodes are available"}
 
 
@@ -49,7 +50,8 @@ class Life:
     ``reports`` is what the pods of a revision say of its verification, ``requests`` what each of
     them says of its requests and ``shadows`` of copies, ``broken`` names revisions whose pods never
     get ready and why, ``restarts`` counts those of each pod of a revision, ``now`` is the time.
-    There is ``room`` for so many pods; who has found some keeps it. Gateways take every route
+    There is ``room`` for so many pods; who has found some keeps it, and who has not is too ``late``
+    where that is said. Gateways take every route
     unless they are ``closed``, and know it as it is unless they are ``behind``.
     """
 
@@ -63,6 +65,7 @@ class Life:
     restarts: dict[str, int] = field(default_factory=dict)
     now: datetime = NOON
     room: int = 1000
+    late: bool = False
     placed: dict[str, int] = field(default_factory=dict)
     closed: bool = False
     behind: bool = False
@@ -96,7 +99,10 @@ class Life:
         self.place(names)
         for name in names:
             self.cluster.make_ready(name)
-            self.cluster.get("Deployment", name)["status"]["readyReplicas"] = self.placed[name]
+            status = self.cluster.get("Deployment", name)["status"]
+            status["readyReplicas"] = self.placed[name]
+            if self.late and self.placed[name] < self.replicas(name):
+                status["conditions"] = [LATE]
             if name in self.broken:
                 self.spoil(name)
         running = [name for name in names if self.replicas(name)]
@@ -129,8 +135,7 @@ class Life:
     def spoil(self, name: str) -> None:
         """Leave the pods of a revision unready, and its Deployment too late if that is why."""
         status = self.cluster.get("Deployment", name)["status"]
-        late = {"type": "Progressing", "reason": "ProgressDeadlineExceeded", "message": "too late"}
-        status |= {"readyReplicas": 0, "conditions": [late] if self.broken[name] == "Late" else []}
+        status |= {"readyReplicas": 0, "conditions": [LATE] if self.broken[name] == "Late" else []}
 
     def ends(self, pod: Manifest, running: list[str]) -> bool:
         metadata = pod["metadata"]

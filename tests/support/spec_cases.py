@@ -224,6 +224,7 @@ ACCEPTED: list[Changes] = [
     {"spec.rollout": {"progressDeadlineSeconds": 10}},
     {"spec.rollout": {"strategy": "Recreate", "paused": True}},
     {"spec.rollout": {"rollbackTo": "iris-0123abcd"}},
+    {"spec.rollout": {"retry": "2026-11-27 10:00"}},
     {"spec.rollout": {"rollbackWindow": "1h30m", "promote": "iris-0123abcd"}},
     {"spec.rollout": {"promote": "iris-0123abcd", "abort": "iris-v2-dcba3210"}},
     canary(),
@@ -856,6 +857,8 @@ REFUSED: list[tuple[Changes, str, str]] = [
     ({f"{_ROLLOUT}.rollbackWindow": "5 min"}, f"{_ROLLOUT}.rollbackWindow", "as in 30m"),
     ({f"{_ROLLOUT}.paused": "yes"}, f"{_ROLLOUT}.paused", "must be of type boolean"),
     ({f"{_ROLLOUT}.promote": "0123abcd"}, f"{_ROLLOUT}.promote", "as in status.latestRevision"),
+    ({f"{_ROLLOUT}.retry": ""}, f"{_ROLLOUT}.retry", "at least 1 chars long"),
+    ({f"{_ROLLOUT}.retry": "x" * 64}, f"{_ROLLOUT}.retry", "may not be more than 63"),
     ({f"{_ROLLOUT}.rollbackTo": "v1"}, f"{_ROLLOUT}.rollbackTo", "as in status.latestRevision"),
     ({f"{_ROLLOUT}.abort": "iris-7"}, f"{_ROLLOUT}.abort", "as in status.latestRevision"),
     (

@@ -11,7 +11,7 @@ from slipway_operator.core.observed import Observed, Revision
 from slipway_operator.core.plan import Plan
 from slipway_operator.core.rollout import Course, Phase, Traffic
 from slipway_operator.core.spec import Spec, Strategy
-from slipway_operator.core.standing import DEADLINE, refused, standing
+from slipway_operator.core.standing import DEADLINE, UNTRUE, refused, standing
 
 AT_ONCE = timedelta()
 ROLLING = timedelta(seconds=2)
@@ -113,9 +113,7 @@ def _stopped(course: Course) -> Fault | None:
 def _lasting(plan: Plan, seen: Observed) -> Fault | None:
     """Find why the latest revision must be given up for good, where nothing else will remember it.
 
-    With Recreate nobody is served until it is, and with RollingUpdate it serves some callers; what
-    it failed of goes with its pods, as what a trial has counted does. A revision that has served
-    and whose pods all answer wrongly now gives way to the one before it.
+    A revision that has served and whose pods all answer wrongly now gives way to the one before it.
     """
     if plan.refusal is not None:
         return None
@@ -123,14 +121,23 @@ def _lasting(plan: Plan, seen: Observed) -> Fault | None:
         return stopped
     if rollout.betrayed(seen, plan.latest) is not None:
         return plan.fault
-    instead = plan.traffic.good not in {None, plan.latest}
-    rolling = plan.course.rolling if plan.phase is Phase.ROLLING else None
-    if not instead or (rolling is None and plan.strategy is not Strategy.RECREATE):
-        return None
+    return _given_up(plan, seen) if plan.traffic.good not in {None, plan.latest} else None
+
+
+def _given_up(plan: Plan, seen: Observed) -> Fault | None:
+    """Find why a revision is given up while another serves; what it failed of goes with its pods.
+
+    Pods that find themselves wrong are reason enough, and pods for which there is no room in time.
+    Of any other fault the cause is given time to go, but with Recreate, where nobody is served
+    until then, and with RollingUpdate, where it serves some callers.
+    """
+    fault, rolling = plan.fault, plan.course.rolling if plan.phase is Phase.ROLLING else None
+    impatient = rolling is not None or plan.strategy is Strategy.RECREATE
     overdue = _overdue(seen, plan.latest) if rolling is None else LATE if rolling.late else None
-    if plan.fault is not None and (plan.fault.final or overdue):
-        return plan.fault
-    return Fault(reason=DEADLINE, message=overdue) if overdue else None
+    if fault is None:
+        return Fault(reason=DEADLINE, message=overdue) if impatient and overdue else None
+    late = overdue is not None and (impatient or fault.reason in NO_ROOM)
+    return fault if late or fault.reason in UNTRUE or (impatient and fault.final) else None
 
 
 def _overdue(seen: Observed, fingerprint: str) -> str | None:
@@ -163,6 +170,9 @@ def _routine(plan: Plan, seen: Observed) -> timedelta | None:
     calm = settled or waits or known or _overdue(seen, plan.latest)
     return STALLED if calm and plan.phase not in MOVING else ROLLING
 
+
+NO_ROOM = frozenset({"Unschedulable", "QuotaExceeded"})
+"""Why pods wait that there will never be, unless somebody else makes room."""
 
 LATE = "no further pod has taken over within spec.rollout.progressDeadlineSeconds"
 

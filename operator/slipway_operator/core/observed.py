@@ -61,7 +61,7 @@ class Revision:
     ``digest`` is the SHA-256 that its first pod found, or None until one has fetched the model;
     ``signature`` and ``verdict``, too, are what its pods have told, or None. ``retired`` is when it
     gave up the traffic, None if it never had it or has it now; ``refusal`` is why it may not have
-    it again.
+    it again, ``retry`` what spec.rollout.retry said when it was tried.
     """
 
     fingerprint: str
@@ -72,6 +72,7 @@ class Revision:
     verdict: Verdict | None = None
     retired: datetime | None = None
     refusal: Refusal | None = None
+    retry: str | None = None
     workload: Workload | None = None
 
     @property

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Self
 
 
 class Refusal(NamedTuple):
-    """What was found wrong; the revision is not tried again."""
+    """What was found wrong; the revision is tried again only if spec.rollout.retry asks for it."""
 
     reason: str
     message: str

@@ -152,6 +152,8 @@ def _revision(name: str, revision: Revision, plan: Plan) -> dict[str, Any]:
         entry["signature"] = revision.signature.write()
     if revision.retired is not None:
         entry["retiredTime"] = written(revision.retired)
+    if revision.retry is not None:
+        entry["retry"] = revision.retry
     entry |= _refusal(revision, plan)
     fault = _fault(revision, role, plan)
     if fault is not None:

@@ -110,8 +110,9 @@ class Rollout:
 
     ``window`` is how long the one before keeps its pods, ``surge`` how many, or which percentage,
     there may be beyond those that serve while they are replaced bit by bit. ``promote``, ``abort``
-    and ``rollback_to`` are fingerprints of revisions that a person has decided about. ``shadow``
-    and ``canary`` are what a revision must stand before.
+    and ``rollback_to`` are fingerprints of revisions that a person has decided about; another text
+    in ``retry`` is the wish to try one again that was refused. ``shadow`` and ``canary`` are what a
+    revision must stand before.
     """
 
     deadline: timedelta
@@ -122,6 +123,7 @@ class Rollout:
     promote: str | None
     abort: str | None
     rollback_to: str | None = None
+    retry: str | None = None
     canary: Canary | None = None
     shadow: Shadow | None = None
 
@@ -252,6 +254,7 @@ def _rollout(raw: Mapping[str, Any]) -> Rollout:
         promote=_named(said.get("promote")),
         abort=_named(said.get("abort")),
         rollback_to=_named(said.get("rollbackTo")),
+        retry=said.get("retry"),
         canary=Canary.parse(said["canary"]) if "canary" in said else None,
         shadow=Shadow.parse(said["shadow"]) if "shadow" in said else None,
     )

@@ -17,7 +17,7 @@ none yet            kept, or not known          pending, a pod is asked
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from slipway_operator.core import rollout, verdict
@@ -35,6 +35,8 @@ FAILED = "VerificationFailed"
 INCONCLUSIVE = "VerificationInconclusive"
 REFUSALS = frozenset({CONTRACT, FAILED, INCONCLUSIVE, rollout.FAILED, rollout.SHADOWED})
 """Why a revision that runs is refused all the same; the one before it keeps the traffic."""
+UNTRUE = frozenset({FAILED, INCONCLUSIVE})
+"""What pods say that find themselves wrong before they are ready."""
 ROLLED_BACK = "RolledBack"
 ABORTED = "Aborted"
 RETURNED = "RollbackRequested"
@@ -71,8 +73,14 @@ def refused(spec: Spec, seen: Observed, judged: Standing | None) -> Fault | None
     if spec.rollout.rollback_to not in {None, spec.fingerprint}:
         return _returned(str(spec.rollout.rollback_to), seen)
     if latest is not None and latest.refusal is not None:
-        return Fault(**latest.refusal._asdict(), final=True)
-    return judged.fault if judged is not None else None
+        return _again(Fault(**latest.refusal._asdict(), final=True))
+    return _again(judged.fault) if judged is not None and judged.fault is not None else None
+
+
+def _again(fault: Fault) -> Fault:
+    """Say how a revision is tried again that was refused."""
+    hint = f"{fault.hint} Another text in spec.rollout.retry tries it again as it is."
+    return replace(fault, hint=hint.strip())
 
 
 def _returned(named: str, seen: Observed) -> Fault:

@@ -77,6 +77,28 @@ def test_tools_follow_a_model_through_success_failure_and_the_way_back(
     assert verdicts(workplace.get("mdeploy", "iris")) == ("Current", "Healthy")
 
 
+def test_tools_see_that_somebody_went_back(workplace: Workplace) -> None:
+    workplace.provide(iris(), iris(2))
+    workplace.apply(a_model_deployment())
+    workplace.wait("iris")
+    first = workplace.status("iris")["stableRevision"]
+    other: Object = {"model": {"uri": "configMap://models/iris-v2.onnx"}}
+    workplace.apply(a_model_deployment(**other))
+    workplace.wait("iris")
+    workplace.apply(a_model_deployment(**other, rollout={"rollbackTo": first}))
+    workplace.until(
+        "the first serves again",
+        lambda: (
+            workplace.status("iris")["stableRevision"] == first
+            and workplace.condition("iris", "Ready")["reason"] == "RolledBack"
+        ),
+    )
+    assert verdicts(workplace.get("mdeploy", "iris")) == ("Failed", "Degraded")
+    workplace.apply(a_model_deployment(**other))
+    workplace.wait("iris")
+    assert verdicts(workplace.get("mdeploy", "iris")) == ("Current", "Healthy")
+
+
 def test_a_suspended_model_serves_on_and_is_at_rest_for_tools(workplace: Workplace) -> None:
     workplace.provide(iris(), iris(2))
     workplace.apply(a_model_deployment())

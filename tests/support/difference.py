@@ -10,18 +10,19 @@ def shows_none(kubectl: Callable[..., str], *target: str, stdin: str | None = No
     """Hold `kubectl diff` to showing no difference.
 
     It reads the object twice, and shows as a difference what the operator wrote into status
-    in between. So it is asked again, for as long as a status takes to settle.
+    in between. So it is asked again, for as long as a status takes to settle, and until it has
+    shown none three times in a row.
 
     Raises:
         Failure: there is a difference that stays.
     """
-    end = time.monotonic() + 30
-    while True:
+    end, quiet = time.monotonic() + 30, 0
+    while quiet < 3:
         try:
             kubectl("diff", *target, stdin=stdin)
+            quiet += 1
         except Failure:
             if time.monotonic() > end:
                 raise
-            time.sleep(1)
-        else:
-            return
+            quiet = 0
+        time.sleep(0.5)

@@ -178,7 +178,7 @@ FAULTS = [
         spec={"runtime": {"image": f"{REGISTRY}/no-such-image:1"}}, container="fetch",
     ),
     Fault(
-        name="no-room", reason="Unschedulable", words="missing", container=None,
+        name="no-room", reason="Unschedulable", words="asks for cpu 500, the roomiest node has",
         hint="Lower spec.resources.requests[cpu]",
         spec={"resources": {"requests": {"cpu": "500", "memory": "32Mi"}}},
     ),

@@ -206,6 +206,7 @@ ACCEPTED: list[Changes] = [
     {"spec.resources": {}, **autoscaled(metrics=metric(type="AverageValue", averageValue="1"))},
     {"spec.resources": {"requests": {"cpu": 2, "memory": "1.5Gi"}}},
     {"spec.resources": {"limits": {"ephemeral-storage": "2Gi"}}},
+    {"spec.resources": {"limits": {"cpu": 1, "nvidia.com/gpu": 1, "amd.com/gpu": "2"}}},
     {"spec.resources": {"requests": {"cpu": "1000m"}, "limits": {"cpu": 1}}},
     {f"{_TEMPLATE}.metadata.labels": {"team": "risk", "example.org/cost-centre": ""}},
     {f"{_TEMPLATE}.metadata.labels": {"app.kubernetes.io/part-of": "shop"}},
@@ -413,14 +414,19 @@ REFUSED: list[tuple[Changes, str, str]] = [
         "no resource may have a request above its limit",
     ),
     (
-        {"spec.resources": {"limits": {"nvidia.com/gpu": 1}}},
+        {"spec.resources": {"limits": {"gpu": 1}}},
         "spec.resources.limits",
-        "only cpu, memory and ephemeral-storage",
+        "these by their full name, as in nvidia.com/gpu",
     ),
     (
-        {"spec.resources": {"requests": {"gpu": 1}}},
+        {"spec.resources": {"limits": {"nvidia.com/gpu": "500m"}}},
+        "spec.resources.limits",
+        "whole numbers from 1 to 9999",
+    ),
+    (
+        {"spec.resources": {"requests": {"nvidia.com/gpu": 1}}},
         "spec.resources.requests",
-        "only cpu, memory and ephemeral-storage",
+        "Put devices into spec.resources.limits",
     ),
     (
         {"spec.resources": {"limits": {"memory": "0Mi"}}},

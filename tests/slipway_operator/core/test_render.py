@@ -70,6 +70,13 @@ def test_pods_are_restricted() -> None:
         }
 
 
+def test_devices_are_for_the_container_that_computes() -> None:
+    spec = pod(resources={"limits": {"cpu": "1", "nvidia.com/gpu": 1}})["spec"]
+    (fetch,), (serve,) = spec["initContainers"], spec["containers"]
+    assert fetch["resources"] == {"limits": {"cpu": "1"}}
+    assert serve["resources"] == {"limits": {"cpu": "1", "nvidia.com/gpu": 1}}
+
+
 def test_the_service_selects_exactly_one_revision() -> None:
     service, template = rendered()["Service"], pod()
     selector = service["spec"]["selector"]

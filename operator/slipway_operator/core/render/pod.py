@@ -1,5 +1,6 @@
 """The pod that fetches and serves a model: restricted, spread, probed, drained before it ends."""
 
+from collections.abc import Mapping
 from math import ceil
 from typing import Any
 from urllib.parse import urlsplit
@@ -94,7 +95,7 @@ def container(name: str, spec: Spec, image: str) -> dict[str, Any]:
             *({"name": e["name"], "value": e["value"]} for e in spec.template.get("env", ())),
             {"name": "ORT_DISABLE_TELEMETRY", "value": "1"},
         ],
-        "resources": {k: dict(v) for k, v in spec.resources.items() if v},
+        "resources": {k: _needed(name, v) for k, v in spec.resources.items() if v},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -102,6 +103,11 @@ def container(name: str, spec: Spec, image: str) -> dict[str, Any]:
         },
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
+
+
+def _needed(container: str, amounts: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave devices, which have a domain in their name, to the container that computes."""
+    return {k: v for k, v in amounts.items() if container == names.SERVE or "/" not in k}
 
 
 def mounts(*, read_only: bool) -> list[dict[str, Any]]:

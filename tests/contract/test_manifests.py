@@ -115,6 +115,32 @@ def test_the_operator_runs_as_nobody_in_particular() -> None:
     assert [set(volume) for volume in pod()["volumes"]] == [{"name", "emptyDir"}]
 
 
+def test_the_operator_is_kept_up() -> None:
+    pod = base("Deployment", "slipway-operator")["spec"]["template"]
+    (container,) = pod["spec"]["containers"]
+    probes = {name: container[f"{name}Probe"] for name in ("startup", "readiness", "liveness")}
+    paths = {name: probe["httpGet"]["path"] for name, probe in probes.items()}
+    assert paths == {"startup": "/healthz", "readiness": "/readyz", "liveness": "/healthz"}
+    budget = base("PodDisruptionBudget", "slipway-operator")["spec"]
+    assert budget["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    assert budget["maxUnavailable"] == 1
+    [patch] = documents(CLUSTER / "priority-of-the-operator.yaml")
+    priority = patch["spec"]["template"]["spec"]["priorityClassName"]
+    assert base("PriorityClass", priority)["value"] > 0
+
+
+def test_the_operator_talks_to_nobody_else() -> None:
+    policy = base("NetworkPolicy", "slipway-operator")["spec"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    (asked,) = policy["ingress"]
+    assert [port["port"] for port in asked["ports"]] == ["http"]
+    anywhere, pods, prometheus = policy["egress"]
+    assert {port["port"] for port in anywhere["ports"]} == {443, 6443, 53}
+    assert [port["port"] for port in pods["ports"]] == [names.ADMIN_PORT]
+    assert [port["port"] for port in prometheus["ports"]] == [9090]
+    assert all("podSelector" in peer for rule in (pods, prometheus) for peer in rule["to"])
+
+
 def test_an_operator_that_is_replaced_waits_for_its_successor() -> None:
     spec = base("Deployment", "slipway-operator")["spec"]
     assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}

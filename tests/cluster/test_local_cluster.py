@@ -5,12 +5,14 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 import yaml
 
-from slipway_dev.bare import host
+from slipway_dev.bare import cgroups, host
 from slipway_dev.bare.addons import image
 from slipway_dev.bare.binaries import PROBE
 from slipway_dev.bare.cluster import BareCluster
@@ -213,6 +215,13 @@ def test_a_node_without_network_is_not_ready_until_it_is_plugged_in_again(bare: 
     assert eventually(lambda: ready(bare, "n2") == "True", seconds=60)
 
 
+def commands() -> Iterator[str]:
+    """List what runs on this machine, wherever it was started."""
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            yield process.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+
+
 def traces() -> str:
     """All that the cluster has put on this machine, in words."""
     looks = (
@@ -227,7 +236,9 @@ def traces() -> str:
     seen = "".join(run(look) for look in looks)
     marks = ("slip", "198.18.", "198.19.", "KUBE", "CNI")
     ours = [line for line in seen.splitlines() if any(mark in line for mark in marks)]
-    return "\n".join([*ours, *(f"{s}: {found}" for s in SCOPES if (found := processes_of(s)))])
+    ours += [command for command in commands() if str(state_folder()) in command]
+    ours += [str(path) for part in ("", "*/") for path in cgroups.ROOT.glob(f"{part}slipway-*")]
+    return "\n".join(ours)
 
 
 def kernel_settings(names: Iterable[str]) -> dict[str, str]:

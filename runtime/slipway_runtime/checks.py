@@ -47,6 +47,10 @@ class Tolerance(Section, frozen=True):
     rtol: NotNegative = RTOL
     atol: NotNegative = ATOL
 
+    def __str__(self) -> str:
+        """Say it to a person."""
+        return f"rtol {self.rtol:g}, atol {self.atol:g}"
+
 
 class Check(Section, frozen=True, tag_field="type"):
     """One question. ``type`` in the file says which; ``dataset`` has the rows."""

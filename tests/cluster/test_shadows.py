@@ -32,6 +32,8 @@ def test_a_shadow_that_agrees_takes_over_and_one_that_does_not_is_given_up(
     past = workplace.status("iris")["rollouts"][0]
     assert (past["result"], past["strategy"]) == ("Promoted", "Shadow")
     assert past["shadow"]["agreed"] == past["shadow"]["requests"] >= 100
+    assert past["shadow"]["agreement"] == "1"
+    assert float(past["shadow"]["agreementAtLeast"]) > 0.9
     second = workplace.status("iris")["stableRevision"]
     workplace.apply(wish("iris-v2", duration="1h"))
     workplace.until(

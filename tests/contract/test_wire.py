@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from slipway_operator.core import names
@@ -15,14 +16,17 @@ from slipway_operator.core.pods import Pod
 from slipway_operator.core.render import Owner, record, revision
 from slipway_operator.core.render.record import settings
 from slipway_operator.core.requests import Requests
+from slipway_operator.core.verdict import Case, Verdict
 from slipway_operator.observe import found_digests
 from slipway_runtime import settings as runtime_settings
 from slipway_runtime import termination
-from slipway_runtime.checks import Metric, Slices
+from slipway_runtime.checks import Expected, Metric, Slices
 from slipway_runtime.errors import Fault, Reason
 from slipway_runtime.metrics import Metrics
 from slipway_runtime.settings import Batching, Promise, Tensor
 from slipway_runtime.statistics import requests
+from slipway_runtime.verification import expected
+from slipway_runtime.verification.report import Report, State, Suite
 from support.builders import DIGEST, a_raw_spec, a_spec
 from support.crd import SCHEMA, with_defaults
 from support.spec_cases import check
@@ -147,6 +151,41 @@ EVERY_CHECK: dict[str, dict[str, Any]] = {
     },
     "Performance": {"maxP99": "25ms", "minThroughput": "0.5", "maxMemory": "1Gi"},
 }
+
+
+def test_the_operator_reads_the_report_that_the_runtime_writes() -> None:
+    asked = Expected(name="parity", dataset="golden", rtol=0.01)
+    got, should = np.array([[0.9, 0.1], [0.5, 0.5]], "f4"), np.array([[0.9, 0.1], [0.9, 0.1]], "f4")
+    report = Report(Suite.FULL, State.DONE, complete=True)
+    report.verdicts.append((asked, expected.judge(asked, "y", got, should).verdict))
+    read = Verdict.of(json.loads(json.dumps(report.describe(None))), "p")
+    assert read is not None
+    [finding] = read.findings
+    assert (finding.name, finding.type, finding.outcome) == ("parity", "Expected", "Failed")
+    assert (finding.rows, finding.value) == (2, "0.5")
+    assert finding.worst == Case(
+        row=1, output="y", index=(1, 1), got="0.5", expected="0.1",
+        tolerance="rtol 0.01, atol 0.0001",
+    )  # fmt: skip
+
+
+def test_the_report_has_the_keys_of_the_contract() -> None:
+    example = next(
+        json.loads(text)
+        for text in re.findall(r"```json\n(.*?)```", CONTRACT, re.DOTALL)
+        if '"errorBound"' in text
+    )
+    asked = Expected(name="parity", dataset="golden")
+    got = np.array([[0.02, 0.98], [0.88, 0.12]], "f4")
+    report = Report(Suite.START, State.DONE)
+    verdict = expected.judge(asked, "probabilities", got, np.abs(got - 0.5)).verdict
+    report.verdicts.append((asked, verdict))
+    written = report.describe(example["continuous"])
+    [told], [shown] = written["checks"], example["checks"]
+    assert (set(written), set(told)) == (set(example), set(shown))
+    assert set(told["worst"]) == set(shown["worst"])
+    assert told["worst"]["tolerance"] == shown["worst"]["tolerance"]
+    assert f"({shown['worst']['tolerance']})" in shown["message"]
 
 
 def test_the_runtime_reads_what_the_crds_defaults_become() -> None:

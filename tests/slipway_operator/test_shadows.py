@@ -6,10 +6,17 @@ from typing import Any
 
 import pytest
 
-from support.builders import a_raw_spec
+from slipway_operator.core.copies import Copies
+from slipway_operator.core.rollout import Mirror
+from support.builders import a_raw_spec, a_spec
+from support.crd import SCHEMA
 from support.lives import Life, deaths
 from support.passes import NEW_URI, change, condition, selected
 
+KEPT = SCHEMA["properties"]["status"]["properties"]["rollouts"]["items"]["properties"]["shadow"][
+    "properties"
+]
+"""What status takes of a shadow."""
 MINUTE = timedelta(minutes=1)
 WORST = {"output": "y", "index": [3, 0], "got": "1.5", "expected": "0.5"}
 
@@ -108,7 +115,10 @@ async def test_one_that_agrees_takes_over() -> None:
         "disagreed": 3,
         "failed": 0,
         "dropped": 0,
+        "agreement": "0.995",
+        "agreementAtLeast": "0.976414",
     }
+    assert set(past["shadow"]) <= set(KEPT)
 
 
 async def test_one_that_answers_otherwise_is_given_up_at_once_with_an_example() -> None:
@@ -125,7 +135,8 @@ async def test_one_that_answers_otherwise_is_given_up_at_once_with_an_example() 
     assert "1.5" not in ready["message"], "what users are answered is no matter for status"
     assert life.entry(second)["refusal"]["reason"] == "ShadowDisagrees"
     assert life.cluster.names("Service") == {"fraud"}
-    assert life.status["rollouts"][0]["shadow"]["disagreed"] == 60
+    past = life.status["rollouts"][0]["shadow"]
+    assert (past["disagreed"], past["agreement"]) == (60, "0.8")
     before = list(life.cluster.writes)
     life.now += timedelta(hours=1)
     await life.passes()
@@ -138,6 +149,7 @@ async def test_a_copy_without_an_answer_is_one_that_disagrees() -> None:
     life.shadows[first] = {**life.shadows[first], "agreed": 80, "failed": 20}
     await life.passes()
     assert life.entry(second)["refusal"]["reason"] == "ShadowDisagrees"
+    assert life.status["rollouts"][0]["shadow"]["agreement"] == "0.8"
 
 
 async def test_the_service_for_copies_is_never_taken_for_the_callers() -> None:
@@ -171,6 +183,27 @@ async def test_with_too_few_copies_it_waits_and_says_so() -> None:
     assert life.cluster.names("Service") == {"fraud"}
 
 
+@pytest.mark.parametrize(
+    ("disagreed", "failed", "of", "shares"),
+    [
+        (0, 0, 300, ("1", "0.970874")),
+        (0, 0, 3000, ("1", "0.997009")),
+        (1, 2, 600, ("0.995", "0.976414")),
+        (100, 200, 300, ("0", "0")),
+        (0, 0, 0, (None, None)),
+    ],
+)
+def test_the_share_that_agrees_is_told_with_wilsons_lower_bound(
+    disagreed: int, failed: int, of: int, shares: tuple[str | None, str | None]
+) -> None:
+    agreed = of - disagreed - failed
+    copies = Copies(requests=of, agreed=agreed, disagreed=disagreed, failed=failed)
+    wish = a_spec(rollout=rollout()).rollout.shadow
+    assert wish is not None
+    found = Mirror(wish=wish, copies=copies).numbers()
+    assert (found.get("agreement"), found.get("agreementAtLeast")) == shares
+
+
 async def test_copies_to_another_revision_do_not_count() -> None:
     life, first, _ = await begun()
     compared(life, first, "fraud-00000000", 3000)
@@ -185,7 +218,11 @@ async def test_a_canary_follows_where_it_is_asked_for() -> None:
     life.now += MINUTE
     await life.passes()
     assert life.status["rollout"]["phase"] == "Canary"
-    assert life.status["rollout"]["shadow"]["agreed"] == 300
+    held = life.status["rollout"]["shadow"]
+    assert (held["agreed"], held["agreement"], held["agreementAtLeast"]) == (300, "1", "0.970874")
+    before = list(life.cluster.writes)
+    await life.passes()
+    assert life.cluster.writes == before
     assert told(life, first) is None
     assert selected(life.cluster) == first
     life.requests[second] = requests(100)

@@ -9,7 +9,7 @@ from support.builders import a_raw_spec
 from support.fakes import DiedError, FakeSignals
 from support.lives import Life
 from support.passes import NEW_URI, change, condition, selected
-from support.verifications import SIGNATURE, WRONG, a_report, a_verification
+from support.verifications import SIGNATURE, WORST, WRONG, a_report, a_verification
 
 
 def a_life() -> tuple[Life, str]:
@@ -52,7 +52,8 @@ async def test_a_revision_that_answers_wrongly_never_gets_traffic() -> None:
     assert condition(life.cluster, "Available")["status"] == "True"
     assert condition(life.cluster, "Ready")["reason"] == "RolledBack"
     assert life.entry(bad)["failure"]["reason"] == "VerificationFailed"
-    assert life.entry(bad)["verification"]["checks"][0]["value"] == "0.15625"
+    found = life.entry(bad)["verification"]["checks"][0]
+    assert (found["value"], found["rows"], found["worst"]) == ("0.15625", 32, WORST)
     [warning] = [event for event in life.cluster.told if event.warning]
     assert warning.reason == "RolledBack"
     assert "y[3] is 0.1 where 0.9 is due" in warning.note

@@ -45,10 +45,18 @@ def a_report(outcome: str | None = "Passed", **changes: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+WORST = {
+    "row": 3, "output": "y", "index": [3], "got": "0.1", "expected": "0.9",
+    "tolerance": "rtol 0.001, atol 0.0001",
+}  # fmt: skip
 WRONG = a_report(
     "Failed",
     errorBound=None,
-    checks=[a_finding(outcome="Failed", value=0.15625, message="y[3] is 0.1 where 0.9 is due")],
+    checks=[
+        a_finding(
+            outcome="Failed", value=0.15625, message="y[3] is 0.1 where 0.9 is due", worst=WORST
+        )
+    ],
 )
 
 SIGNATURE: dict[str, Any] = {

@@ -113,7 +113,7 @@ def _numbers(plan: Plan) -> dict[str, Any]:
     mirror, share = plan.course.trial.mirror, plan.course.trial.share
     found: dict[str, Any] = {}
     if mirror is not None:
-        found["shadow"] = mirror.copies.write()
+        found["shadow"] = mirror.numbers()
     if share is not None and (of := share.answered) is not None:
         numbers = {"requests": of.answered, "refused": of.refused, "failed": of.failed}
         found["canary"] = {"passedSteps": share.passed, **numbers, **_readings(share.readings)}

@@ -80,7 +80,7 @@ def _shadow(mirror: Mirror) -> dict[str, Any]:
     return {
         "percent": mirror.wish.percent,
         **known,
-        **(mirror.copies.write() if mirror.ended else {}),
+        **(mirror.numbers() if mirror.ended else {}),
     }
 
 

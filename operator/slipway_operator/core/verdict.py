@@ -5,7 +5,7 @@ inconclusive.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Self
 
@@ -13,6 +13,9 @@ Raw = Mapping[str, Any]
 
 MESSAGE_LIMIT = 1024
 CHECKS_LIMIT = 16
+NAME_LIMIT = 256
+TEXT_LIMIT = 128
+INDEX_LIMIT = 64
 
 
 class Outcome(StrEnum):
@@ -29,14 +32,56 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """The element that was furthest off, in the runtime's words; ``index`` begins with the row.
+
+    ``tolerance`` is None where nothing but what is expected would do, and where a pod of an older
+    release does not tell it.
+    """
+
+    row: int
+    output: str
+    index: tuple[int, ...]
+    got: str
+    expected: str
+    tolerance: str | None = None
+
+    @classmethod
+    def read(cls, raw: Raw | None) -> Self | None:
+        """Read it from a report, or from status; None where there is none, or no whole one."""
+        try:
+            said = raw or {}
+            return cls(
+                row=int(said["row"]),
+                output=str(said["output"])[:NAME_LIMIT],
+                index=tuple(int(place) for place in said["index"])[:INDEX_LIMIT],
+                got=str(said["got"])[:TEXT_LIMIT],
+                expected=str(said["expected"])[:TEXT_LIMIT],
+                tolerance=str(said.get("tolerance") or "")[:TEXT_LIMIT] or None,
+            )
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    def write(self) -> dict[str, Any]:
+        """Write it for status."""
+        found = {**asdict(self), "index": list(self.index)}
+        return {key: value for key, value in found.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What one check found; ``value`` is what it measured, or None, as it is written in status."""
+    """What one check found; ``value`` is what it measured, or None, as it is written in status.
+
+    ``rows`` were asked for it; None where that is not known.
+    """
 
     name: str
     type: str
     outcome: Outcome
+    rows: int | None = None
     value: str | None = None
     message: str = ""
+    worst: Case | None = None
 
     @classmethod
     def read(cls, raw: Raw) -> Self:
@@ -45,8 +90,10 @@ class Finding:
             name=str(raw.get("name", "")),
             type=str(raw.get("type", "")),
             outcome=Outcome.read(raw.get("outcome")),
+            rows=None if raw.get("rows") is None else _count(raw["rows"]),
             value=_text(raw.get("value")),
             message=str(raw.get("message") or "")[:MESSAGE_LIMIT],
+            worst=Case.read(raw.get("worst")),
         )
 
     def write(self) -> dict[str, Any]:
@@ -56,7 +103,12 @@ class Finding:
             "type": self.type,
             "outcome": self.outcome.value,
         }
-        optional = {"value": self.value, "message": self.message or None}
+        optional = {
+            "rows": self.rows,
+            "value": self.value,
+            "message": self.message or None,
+            "worst": self.worst.write() if self.worst is not None else None,
+        }
         return entry | {k: v for k, v in optional.items() if v is not None}
 
 

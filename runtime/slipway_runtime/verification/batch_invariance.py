@@ -23,7 +23,7 @@ def judge(
             if case := found.worst:
                 message = (
                     f"{case} is {case.got} in concurrent requests of {size} rows and "
-                    f"{case.expected} alone; {found.count} of {rows} rows differ"
+                    f"{case.expected} alone{case.allowed}; {found.count} of {rows} rows differ"
                 )
                 return judged(False, message, rows, found.count / rows, case)
     sizes = ", ".join(map(str, together))

@@ -50,11 +50,10 @@ def _verdict(check: checks.Expected, difference: Difference, agreed: Array) -> V
 
 
 def _closeness(check: checks.Expected, difference: Difference, rows: int) -> str:
-    tolerances = f"rtol {check.rtol:g}, atol {check.atol:g}"
     worst = difference.worst
     if worst is None:
-        return f"all {rows} rows are as expected ({tolerances})"
+        return f"all {rows} rows are as expected ({check.tolerance})"
     return (
-        f"{worst} is {worst.got} where {worst.expected} is expected ({tolerances}); "
+        f"{worst} is {worst.got} where {worst.expected} is expected{worst.allowed}; "
         f"{difference.count} of {rows} rows differ"
     )

@@ -1,6 +1,7 @@
 """The check Metamorphic: rows changed in ways that should not matter. Pure: the same each time."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -53,18 +54,19 @@ def judge(check: checks.Metamorphic, output: str, before: Array, after: Array) -
     if before.shape != after.shape:
         return failed(f"{output} has shape {list(after.shape)} after {check.transform}")
     difference = comparison.compare(output, after, before, check.tolerance)
-    kept = ~difference.wrong
+    kept, worst = ~difference.wrong, difference.worst
     if check.expect == "SameArgmax":
         agreed = comparison.agreement(before, after)
         if agreed is None:
             return inconclusive(f"{output} is one number a row, of which there is no highest")
-        kept = agreed
+        kept, worst = agreed, worst and replace(worst, tolerance=None)
     share = float(kept.mean())
     wanted = check.min_agreement
     message = (
         f"{int(kept.sum())} of {len(kept)} rows of {output} are as before under "
         f"{check.transform} ({check.expect}), expected of {100 * wanted:g} %"
     )
-    return judged(
-        share >= wanted, message, len(kept), share, difference.worst if share < 1 else None
-    )
+    if share == 1 or worst is None:
+        return judged(share >= wanted, message, len(kept), share)
+    message += f"; furthest off is {worst}: {worst.got}, and {worst.expected} before{worst.allowed}"
+    return judged(share >= wanted, message, len(kept), share, worst)

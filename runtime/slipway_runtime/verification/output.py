@@ -57,8 +57,8 @@ def _sums(wanted: float, output: str, rows: Array) -> Iterator[Problem]:
     bad = ~(np.abs(sums - wanted) <= allowed)
     if bad.any():
         row = int(np.nonzero(bad)[0][0])
-        case = Case(row, f"the sum of {output}", (row,), f"{sums[row]:.6g}", f"{wanted:g}")
-        yield bad, case
+        got, tolerance = f"{sums[row]:.6g}", f"atol {allowed:g}"
+        yield bad, Case(row, f"the sum of {output}", (row,), got, f"{wanted:g}", tolerance)
 
 
 def _demands(check: checks.Output) -> str:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from slipway_runtime.checks import AnyCheck
-from slipway_runtime.verification.verdicts import Outcome, Verdict, worst
+from slipway_runtime.verification.verdicts import Case, Outcome, Verdict, worst
 
 CONFIDENCE = 3.0
 """Where N rows are all right, fewer than 3/N of all rows are wrong, with 95 % confidence: the "rule
@@ -93,5 +93,9 @@ def _check(check: AnyCheck, verdict: Verdict) -> dict[str, Any]:
         "rows": verdict.rows,
         "value": verdict.value,
         "message": verdict.message,
-        "worst": {"row": case.row, **case.element()} if case else None,
+        "worst": _case(case) if case else None,
     }
+
+
+def _case(case: Case) -> dict[str, Any]:
+    return {"row": case.row, **case.element(), "tolerance": case.tolerance}

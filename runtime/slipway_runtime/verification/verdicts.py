@@ -26,17 +26,26 @@ def worst(outcomes: Iterable[Outcome]) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Where an answer is furthest from what it should be. ``index`` begins with the row."""
+    """Where an answer is furthest from what it should be. ``index`` begins with the row.
+
+    ``tolerance`` is how far it may be from ``expected``, None where nothing else will do.
+    """
 
     row: int
     output: str
     index: tuple[int, ...]
     got: str
     expected: str
+    tolerance: str | None = None
 
     def __str__(self) -> str:
         """Name the element as numpy's users would."""
         return f"{self.output}[{', '.join(map(str, self.index))}]"
+
+    @property
+    def allowed(self) -> str:
+        """Add the tolerance to a sentence, if there is one."""
+        return f" ({self.tolerance})" if self.tolerance else ""
 
     def element(self) -> dict[str, Any]:
         """Write the element for the admin port."""

@@ -4,7 +4,13 @@ from typing import Any
 import pytest
 
 from slipway_operator.core.verdict import Outcome, Verdict, waits
-from support.verifications import WRONG, a_finding, a_report
+from support.crd import SCHEMA
+from support.verifications import WORST, WRONG, a_finding, a_report
+
+FITS: dict[str, Any] = SCHEMA["properties"]["status"]["properties"]["revisions"]["items"][
+    "properties"
+]["verification"]["properties"]["checks"]["items"]["properties"]
+"""What status takes of a check."""
 
 
 def judged(**changes: Any) -> Verdict | None:
@@ -71,10 +77,47 @@ def test_numbers_are_written_as_short_text() -> None:
 
 
 def test_what_a_pod_says_fits_into_status() -> None:
-    found = judged(checks=[a_finding(name=str(n), message="x" * 9999) for n in range(99)])
+    long = dict.fromkeys(("output", "got", "expected", "tolerance"), "x" * 9999)
+    worst = {**long, "row": 0, "index": [0] * 99}
+    told = [a_finding(name=str(n), message="x" * 9999, worst=worst) for n in range(99)]
+    found = judged(checks=told)
     assert found is not None
     assert len(found.findings) == 16
-    assert {len(f.message) for f in found.findings} == {1024}
+    written = found.write()["checks"][15]
+    assert len(written["message"]) == FITS["message"]["maxLength"]
+    fits = FITS["worst"]["properties"]
+    for key in long:
+        assert len(written["worst"][key]) == fits[key]["maxLength"]
+    assert len(written["worst"]["index"]) == fits["index"]["maxItems"]
+
+
+def test_status_has_the_rows_and_the_worst_element_of_each_check() -> None:
+    found = Verdict.of(WRONG, "p")
+    assert found is not None
+    [check] = found.write()["checks"]
+    assert (check["rows"], check["worst"]) == (32, WORST)
+    assert set(check) <= set(FITS)
+    assert set(WORST) == set(FITS["worst"]["properties"])
+
+
+def test_what_a_pod_of_an_older_release_does_not_tell_is_not_in_status() -> None:
+    untold = {key: value for key, value in WORST.items() if key != "tolerance"}
+    found = judged(checks=[{"name": "a"}, a_finding(rows=None, worst=untold)])
+    assert found is not None
+    bare, old = found.write()["checks"]
+    assert not {"rows", "worst"} & set(bare)
+    assert "rows" not in old
+    assert old["worst"] == untold
+
+
+@pytest.mark.parametrize(
+    "worst",
+    [None, {}, "y[3]", {**WORST, "row": None}, {**WORST, "index": 3}, {**WORST, "index": ["a"]}],
+)
+def test_a_worst_element_that_is_no_whole_one_is_none(worst: object) -> None:
+    found = judged(checks=[a_finding(worst=worst)])
+    assert found is not None
+    assert "worst" not in found.write()["checks"][0]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from slipway_runtime.verification import (
     performance,
 )
 from slipway_runtime.verification.performance import Load
-from slipway_runtime.verification.verdicts import Outcome
+from slipway_runtime.verification.verdicts import Outcome, Verdict
 from support.verification import a_check, a_column
 
 NAN, INF = np.nan, np.inf
@@ -74,6 +74,42 @@ def test_the_worst_element_is_named_with_its_row() -> None:
     assert verdict.worst
     assert (verdict.worst.row, verdict.worst.index) == (3, (3, 0))
     assert (verdict.value, verdict.rows) == (2 / 32, 32)
+
+
+def worst(verdict: Verdict) -> tuple[str, str, str | None]:
+    assert verdict.worst
+    return str(verdict.worst), verdict.worst.got, verdict.worst.tolerance
+
+
+def test_the_worst_element_says_how_far_it_may_be_off() -> None:
+    got, should = floats([0.5, 0.1]), floats([0.9, 0.1])
+    loose = {"rtol": 0.01, "atol": 0.02}
+    element = ("y[0, 0]", "0.5", "rtol 0.01, atol 0.02")
+    assert worst(judge_expected(got, should, **loose).verdict) == element
+    together = batch_invariance.judge(
+        made("BatchInvariance", **loose), {"y": should}, {3: {"y": got}}
+    )
+    assert worst(together) == element
+    assert "0.5 in concurrent requests of 3 rows and 0.9 alone (rtol 0.01" in together.message
+    close = made("Metamorphic", expect="Close", **loose)
+    moved = metamorphic.judge(close, "y", should, got)
+    assert worst(moved) == element
+    assert moved.message.endswith(
+        "; furthest off is y[0, 0]: 0.5, and 0.9 before (rtol 0.01, atol 0.02)"
+    )
+    summed = output.judge(made("Output", min=None, max=None), "y", floats([0.5, 0.4]))
+    assert worst(summed) == ("the sum of y[0]", "0.9", "atol 0.001")
+
+
+def test_what_must_be_the_same_or_has_another_bound_has_no_tolerance() -> None:
+    whole = judge_expected(np.array([1000]), np.array([1001])).verdict
+    assert worst(whole) == ("y[0]", "1000", None)
+    assert whole.message == "y[0] is 1000 where 1001 is expected; 1 of 1 rows differ"
+    above = output.judge(made("Output"), "y", floats([0.5, 1.5]))
+    assert worst(above) == ("y[0, 1]", "1.5", None)
+    highest = metamorphic.judge(made("Metamorphic"), "y", floats([0.6, 0.4]), floats([0.3, 0.4]))
+    assert worst(highest) == ("y[0, 0]", "0.3", None)
+    assert highest.message.endswith("; furthest off is y[0, 0]: 0.3, and 0.6 before")
 
 
 def test_the_worst_element_is_found_in_any_slice() -> None:
@@ -251,7 +287,8 @@ def test_rows_that_got_anothers_answer_are_told_with_the_size_of_the_request() -
     assert batch_invariance.judge(check, alone, {1: alone, 3: alone}).outcome is PASSED
     verdict = batch_invariance.judge(check, alone, mixed)
     assert verdict.outcome is FAILED
-    assert "in concurrent requests of 3 rows and 0 alone; 32 of 32 rows differ" in verdict.message
+    assert "in concurrent requests of 3 rows and 0 alone (rtol" in verdict.message
+    assert verdict.message.endswith("32 of 32 rows differ")
 
 
 def test_noise_is_relative_to_each_columns_spread_and_the_same_each_time() -> None:

@@ -77,3 +77,8 @@ def _bounds(bad: int, of: int, sure: bool) -> tuple[float, float]:
     middle, size = ratio + z * z / (2 * of), 1 + z * z / of
     doubt = z * sqrt(ratio * (1 - ratio) / of + z * z / (4 * of * of))
     return (middle - doubt) / size, (middle + doubt) / size
+
+
+def kept(bad: int, of: int) -> float:
+    """Bound from below, beyond doubt, which share of requests is not ``bad``."""
+    return max(0.0, 1 - _bounds(bad, of, sure=True)[1])

@@ -14,7 +14,7 @@ from slipway_operator.core.copies import Copies
 from slipway_operator.core.observed import Observed, Revision, Shadowed
 from slipway_operator.core.pods import Pod
 from slipway_operator.core.refusal import Refusal
-from slipway_operator.core.rollout.gates import SHADOWED, Gate
+from slipway_operator.core.rollout.gates import SHADOWED, Gate, kept
 from slipway_operator.core.rollout.good import running, to_be_tried
 from slipway_operator.core.spec import Spec
 from slipway_operator.core.trial import Shadow
@@ -41,6 +41,15 @@ class Mirror:
     def on(self) -> bool:
         """Whether pods shall send copies."""
         return self.ended is None and self.refusal is None
+
+    def numbers(self) -> dict[str, int | str]:
+        """Write what it came to for status: without copies no share of them agrees."""
+        copies = self.copies
+        bad, of = copies.disagreed + copies.failed, copies.requests
+        if of == 0:
+            return {**copies.write()}
+        shares = {"agreement": 1 - bad / of, "agreementAtLeast": kept(bad, of)}
+        return {**copies.write(), **{key: f"{round(share, 6):g}" for key, share in shares.items()}}
 
 
 def planned(spec: Spec, base: Revision | None) -> Shadow | None:

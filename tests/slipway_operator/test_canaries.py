@@ -117,6 +117,28 @@ async def test_without_requests_it_waits_and_says_so_until_somebody_decides() ->
     assert selected(life.cluster) == second
 
 
+async def test_a_step_by_requests_ends_with_the_last_of_them_and_says_what_it_waits_for() -> None:
+    canary = rollout()["canary"]
+    steps = [{"weight": 25, "requests": 1000}, {"weight": 50, "requests": 2500}]
+    life, _, second = await begun(rollout=rollout(canary=canary | {"steps": steps}))
+    life.requests[second] = {**GOOD, "answered": 999}
+    await life.passes()
+    message = condition(life.cluster, "Ready")["message"]
+    assert message.endswith(
+        "; it waits for more requests: see spec.rollout.canary.steps[0].requests"
+    )
+    before = list(life.cluster.writes)
+    await life.passes()
+    assert life.cluster.writes == before, "while it waits nothing is written"
+    life.requests[second] = GOOD
+    await life.passes()
+    assert life.status["rollout"]["canary"]["passedSteps"] == 1
+    assert "steps[1].requests" in condition(life.cluster, "Ready")["message"]
+    life.requests[second] = {**GOOD, "answered": 1500}
+    await life.passes()
+    assert selected(life.cluster) == second, "two pods had answered 1000 before they took any"
+
+
 QUERY = {"name": "likes", "query": "likes{pod=~'$(revision)-.*'}", "min": "10"}
 
 

@@ -44,16 +44,21 @@ class Shadow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """At most ``weight`` percent of the connections, or one pod's share, for a ``duration``."""
+    """At most ``weight`` percent of the connections, or one pod's share, until it may end.
+
+    That is after ``duration``, and once the revision has answered ``requests``, counted since its
+    first step.
+    """
 
     weight: int
-    duration: timedelta
+    duration: timedelta = timedelta()
+    requests: int = 0
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Self:
         """Read an entry of ``steps``."""
-        span = units.duration(f"{FIELD}.steps[].duration", raw["duration"])
-        return cls(weight=raw["weight"], duration=span)
+        span = units.duration(f"{FIELD}.steps[].duration", raw.get("duration", "0s"))
+        return cls(weight=raw["weight"], duration=span, requests=raw.get("requests", 0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -123,6 +123,43 @@ def test_a_row_of_the_table(requests: int, failed: int, over: bool, result: str)
     assert [name for name, so in happened.items() if so] == [result]
 
 
+ENDS = [
+    # duration, requests of the step, minRequests, answered, since, what it waits for, None to end
+    pytest.param(None, 300, 100, 300, BEGUN, None, id="by requests"),
+    pytest.param(None, 300, 100, 299, OVER, "steps[0].requests", id="one is missing"),
+    pytest.param(None, 300, 301, 300, BEGUN, "minRequests", id="as many as any step needs"),
+    pytest.param("5m", 300, 100, 300, OVER, None, id="both"),
+    pytest.param("5m", 300, 100, 299, OVER, "steps[0].requests", id="only its time is over"),
+    pytest.param("5m", 300, 100, 300, BEGUN, "", id="only the requests are there"),
+    pytest.param("5m", None, 100, 100, OVER, None, id="by time"),
+]
+
+
+@pytest.mark.parametrize(("span", "requests", "least", "count", "since", "waits"), ENDS)
+def test_a_step_ends_by_time_or_by_requests_or_by_both(
+    span: str | None, requests: int | None, least: int, count: int, since: datetime, waits: Any
+) -> None:
+    asked = {"weight": 20, "duration": span, "requests": requests}
+    step = {key: value for key, value in asked.items() if value is not None}
+    spec = wish(canary={"steps": [step], "minRequests": least})
+    found = taken(under_way(a_pod(runtime=told(count)), since=since), spec)
+    assert (found.passed, found.short) == ((1, "") if waits is None else (0, waits))
+
+
+def test_requests_are_counted_from_the_first_step_on() -> None:
+    steps = [{"weight": 20, "requests": 300}, {"weight": 20, "requests": 500}]
+    spec = wish(canary={"steps": steps})
+    for answered, passed in ((300, 1), (499, 1), (500, 2)):
+        found = taken(under_way(a_pod(runtime=told(answered)), passed=1), spec)
+        assert (found.passed, found.short) == (passed, "" if passed == 2 else "steps[1].requests")
+
+
+def test_a_step_by_requests_ends_badly_if_these_were_answered_badly() -> None:
+    spec = wish(canary={"steps": [{"weight": 20, "requests": 1000}]})
+    assert taken(under_way(a_pod(runtime=told(999, 11))), spec).refusal is None
+    assert taken(under_way(a_pod(runtime=told(1000, 11))), spec).refusal is not None
+
+
 def test_requests_that_take_too_long_stop_it_too() -> None:
     spec = wish(canary={"maxP99": "10ms"})
     assert taken(answered(1000, 0, 10), spec).passed == 1

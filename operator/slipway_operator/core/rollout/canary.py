@@ -5,9 +5,10 @@ Elsewhere some of its pods carry the label by which the Service selects what ser
 are among its endpoints. Connections are spread evenly over those: with ``S`` pods that serve and
 ``N`` of the canary it gets ``N / (S + N)`` of them. What serves keeps all its pods.
 
-A step ends when its time is over and the canary has answered enough requests, all in all, and few
-enough of them badly; the last one is followed by the pods that are still missing. What it is judged
-by is all that it has answered as a canary, and what Prometheus says to its ``queries``.
+A step ends when its time is over, if it has one, and the canary has answered enough requests, all
+in all, and few enough of them badly; the last one is followed by the pods that are still missing.
+Enough is what the step asks for, and what any step needs. What it is judged by is all that it has
+answered as a canary, and what Prometheus says to its ``queries``.
 
 =========  =========  ============  ============
 badly      time over  enough asked  result
@@ -51,8 +52,8 @@ class Share:
     ``weighed``, but at most what those carry that are there; or else what its pods come to.
     ``since`` is when the step began, None while its
     pods are on their way. ``answered`` and ``readings`` are what it is judged by, once it is;
-    ``short`` says that it waits for more of the first, ``unread`` which query has no answer,
-    ``refusal`` why it is stopped.
+    ``short`` names the field that wants more of the first, ``unread`` says which query has no
+    answer, ``refusal`` why it is stopped.
     """
 
     passed: int
@@ -66,7 +67,7 @@ class Share:
     since: datetime | None = None
     answered: Requests | None = None
     readings: Mapping[str, Reading] = field(default_factory=dict)
-    short: bool = False
+    short: str = ""
     unread: str = ""
     refusal: Refusal | None = None
 
@@ -161,14 +162,24 @@ def _step(canary: Canary, passed: int) -> Step:
 
 def _end(now: Share, gates: Gates) -> Share:
     """End a step whose time is over."""
-    if gates.answered.answered < gates.canary.min_requests:
-        return replace(now, short=True)
+    if short := _short(now, gates):
+        return replace(now, short=short)
     if unread := queries.unread(gates.canary, now.readings):
         return replace(now, unread=unread)
     refusal = gates.judge(sure=False)
     if refusal is not None:
         return replace(now, refusal=refusal, pods=0)
     return replace(now, passed=now.passed + 1, since=None)
+
+
+def _short(now: Share, gates: Gates) -> str:
+    """Name the field that wants more requests than were answered; nothing when there are enough."""
+    count = gates.answered.answered
+    if count < gates.canary.min_requests:
+        return "minRequests"
+    return (
+        f"steps[{now.passed}].requests" if count < _step(gates.canary, now.passed).requests else ""
+    )
 
 
 def _size(weight: int, serving: int) -> int:

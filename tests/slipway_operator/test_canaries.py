@@ -98,6 +98,22 @@ async def test_one_that_fails_loses_all_traffic_in_one_pass_and_is_not_tried_aga
     assert life.cluster.writes == before
 
 
+@pytest.mark.parametrize("slow", [0, 9, 200])
+async def test_how_many_were_slow_is_remembered_where_it_was_asked(slow: int) -> None:
+    life, first, second = await begun(rollout=rollout(canary=LIMITED))
+    durations = {"bounds": [0.05], "counts": [990 - slow, slow]}
+    life.requests[second] = {**GOOD, "durations": durations}
+    for _ in range(2):
+        life.now += MINUTE
+        await life.passes()
+    assert selected(life.cluster) == (first if slow > 9 else second)
+    past = life.status["rollouts"][0]["canary"]
+    assert (past["requests"], past["slow"], past["timed"]) == (1000, slow, 990)
+
+
+LIMITED = {**rollout()["canary"], "maxP99": "50ms", "steps": [{"weight": 25, "duration": "1m"}]}
+
+
 async def test_one_whose_process_ends_is_taken_back() -> None:
     life, first, second = await begun()
     life.restarts[second] = 1

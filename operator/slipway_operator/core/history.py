@@ -116,5 +116,7 @@ def _numbers(plan: Plan) -> dict[str, Any]:
         found["shadow"] = mirror.copies.write()
     if share is not None and (of := share.answered) is not None:
         numbers = {"requests": of.answered, "refused": of.refused, "failed": of.failed}
+        if share.slow is not None:
+            numbers |= {"slow": share.slow, "timed": of.timed}
         found["canary"] = {"passedSteps": share.passed, **numbers, **_readings(share.readings)}
     return found

@@ -51,7 +51,8 @@ class Share:
     ``pods`` of ``among`` are its own, and have ``weight`` percent of the requests where these are
     ``weighed``, but at most what those carry that are there; or else what its pods come to.
     ``since`` is when the step began, None while its
-    pods are on their way. ``answered`` and ``readings`` are what it is judged by, once it is;
+    pods are on their way. ``answered``, the ``slow`` ones among them and ``readings`` are what it
+    is judged by, once it is; ``slow`` is None where nobody asks for it.
     ``short`` names the field that wants more of the first, ``unread`` says which query has no
     answer, ``refusal`` why it is stopped.
     """
@@ -66,6 +67,7 @@ class Share:
     due: bool = False
     since: datetime | None = None
     answered: Requests | None = None
+    slow: int | None = None
     readings: Mapping[str, Reading] = field(default_factory=dict)
     short: str = ""
     unread: str = ""
@@ -107,7 +109,7 @@ def share(
     taken = seen.pods_of(spec.fingerprint)
     others = seen.pods_of(base.fingerprint) if base is not None else ()
     gates = Gates(canary, _answered(taken, spec.fingerprint), _answered(others, spec.fingerprint))
-    now = replace(now, answered=gates.answered, readings=seen.readings)
+    now = replace(now, answered=gates.answered, slow=gates.slow, readings=seen.readings)
     now = _weigh(now, seen, taken, spec.fingerprint, running(base)) if now.weighed else now
     begins = fit and (not now.weighed or _heard(now, seen))
     now = replace(now, since=progress.since or (seen.now if begins else None))

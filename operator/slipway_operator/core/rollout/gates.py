@@ -54,6 +54,12 @@ class Gates(NamedTuple):
     answered: Requests
     serving: Requests
 
+    @property
+    def slow(self) -> int | None:
+        """How many took longer than they may; None where nothing is asked of their time."""
+        limit = self.canary.max_p99
+        return self.answered.slower(limit) if limit is not None else None
+
     def judge(self, *, sure: bool) -> Refusal | None:
         """Find a ratio that is passed: beyond doubt where ``sure``, else by the numbers alone."""
         return next((why for gate in self._gates(sure) if (why := gate.refusal())), None)
@@ -64,9 +70,9 @@ class Gates(NamedTuple):
         yield Gate(FAILED, "failed", answered.failed, total, most, sure)
         usual = _bounds(self.serving.refused, self.serving.answered, sure)[1]
         yield Gate(FAILED, "were refused (4xx)", answered.refused, total, usual + most, sure)
-        if canary.max_p99 is not None:
+        if canary.max_p99 is not None and self.slow is not None:
             what = f"took longer than {canary.max_p99.total_seconds():g} s"
-            yield Gate(FAILED, what, answered.slower(canary.max_p99), answered.timed, SLOW, sure)
+            yield Gate(FAILED, what, self.slow, answered.timed, SLOW, sure)
 
 
 def _bounds(bad: int, of: int, sure: bool) -> tuple[float, float]:

@@ -231,6 +231,7 @@ ACCEPTED: list[Changes] = [
     canary(steps=[{"weight": 5, "requests": 1}, A_STEP, A_STEP | {"requests": 1000000}]),
     canary(steps=[{"weight": 5, "requests": 300}, {"weight": 5, "requests": 300}]),
     canary(minRequests=1, maxErrorRatio="0", maxP99="1s500ms"),
+    canary(minAgreement="0.995", rtol="1e-3", atol="0"),
     asked(max="0.02"),
     asked(min="-1e-3", max="1", query="sum(rate(x{pod=~'$(revision)-.*',ns='$(namespace)'}[5m]))"),
     canary(queries=[A_QUERY | {"name": f"q{n}"} for n in range(5)]),
@@ -838,6 +839,15 @@ REFUSED: list[tuple[Changes, str, str]] = [
     (canary(maxErrorRatio="1%"), f"{_CANARY}.maxErrorRatio", 'as in "0.01"'),
     (canary(maxP99="2m"), f"{_CANARY}.maxP99", "at most 1m"),
     (canary(maxP99="fast"), f"{_CANARY}.maxP99", "as in 50ms"),
+    (canary(minAgreement="99%"), f"{_CANARY}.minAgreement", 'as in "0.99"'),
+    (canary(minAgreement="1.1"), f"{_CANARY}.minAgreement", "a number from 0 to 1"),
+    (canary(minAgreement="1", rtol="-1"), f"{_CANARY}.rtol", "a number of 0 or more"),
+    (canary(minAgreement="1", atol="x"), f"{_CANARY}.atol", "a number of 0 or more"),
+    (
+        {_ROLLOUT: {"strategy": "Shadow", "shadow": {}, "canary": {"minAgreement": "1"}}},
+        _ROLLOUT,
+        "canary.minAgreement needs strategy Canary",
+    ),
     (canary(queries=[A_QUERY] * 2), f"{_CANARY}.queries[1]", "Duplicate value"),
     (
         canary(queries=[A_QUERY | {"name": f"q{n}"} for n in range(6)]),

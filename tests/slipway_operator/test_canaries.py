@@ -8,6 +8,7 @@ import pytest
 from slipway_operator.core.reading import Reading
 from support.builders import AUTOSCALING
 from support.canaries import BAD, GOOD, MINUTE, NOTHING, end_a_step, rollout
+from support.copies import compared, told
 from support.lives import Life, deaths
 from support.passes import NEW_URI, change, condition, selected
 from support.verifications import a_report, a_verification
@@ -98,6 +99,22 @@ async def test_one_that_fails_loses_all_traffic_in_one_pass_and_is_not_tried_aga
     assert life.cluster.writes == before
 
 
+@pytest.mark.parametrize("slow", [0, 9, 200])
+async def test_how_many_were_slow_is_remembered_where_it_was_asked(slow: int) -> None:
+    life, first, second = await begun(rollout=rollout(canary=LIMITED))
+    durations = {"bounds": [0.05], "counts": [990 - slow, slow]}
+    life.requests[second] = {**GOOD, "durations": durations}
+    for _ in range(2):
+        life.now += MINUTE
+        await life.passes()
+    assert selected(life.cluster) == (first if slow > 9 else second)
+    past = life.status["rollouts"][0]["canary"]
+    assert (past["requests"], past["slow"], past["timed"]) == (1000, slow, 990)
+
+
+LIMITED = {**rollout()["canary"], "maxP99": "50ms", "steps": [{"weight": 25, "duration": "1m"}]}
+
+
 async def test_one_whose_process_ends_is_taken_back() -> None:
     life, first, second = await begun()
     life.restarts[second] = 1
@@ -115,6 +132,99 @@ async def test_without_requests_it_waits_and_says_so_until_somebody_decides() ->
     change(life.cluster, rollout=rollout(promote=second))
     await life.passes()
     assert selected(life.cluster) == second
+
+
+async def test_a_step_by_requests_ends_with_the_last_of_them_and_says_what_it_waits_for() -> None:
+    canary = rollout()["canary"]
+    steps = [{"weight": 25, "requests": 1000}, {"weight": 50, "requests": 2500}]
+    life, _, second = await begun(rollout=rollout(canary=canary | {"steps": steps}))
+    life.requests[second] = {**GOOD, "answered": 999}
+    await life.passes()
+    message = condition(life.cluster, "Ready")["message"]
+    assert message.endswith(
+        "; it waits for more requests: see spec.rollout.canary.steps[0].requests"
+    )
+    before = list(life.cluster.writes)
+    await life.passes()
+    assert life.cluster.writes == before, "while it waits nothing is written"
+    life.requests[second] = GOOD
+    await life.passes()
+    assert life.status["rollout"]["canary"]["passedSteps"] == 1
+    assert "steps[1].requests" in condition(life.cluster, "Ready")["message"]
+    life.requests[second] = {**GOOD, "answered": 1500}
+    await life.passes()
+    assert selected(life.cluster) == second, "two pods had answered 1000 before they took any"
+
+
+def agreeing(**changes: Any) -> dict[str, Any]:
+    demands = {"minAgreement": "0.99", "rtol": "0.001", "atol": "0.0001"}
+    steps = [{"weight": 25, "duration": "1m"}]
+    return rollout(canary={**rollout()["canary"], **demands, "steps": steps}, **changes)
+
+
+async def test_its_answers_to_copies_are_compared_until_it_serves() -> None:
+    life, first, second = await begun(rollout=agreeing())
+    assert told(life, first) == {
+        "schemaVersion": 1,
+        "revision": second.rpartition("-")[2],
+        "url": f"http://{second}.risk.svc",
+        "percent": 8,
+        "rtol": 0.001,
+        "atol": 0.0001,
+    }
+    assert told(life, second) is None
+    assert life.cluster.get("Service", second)["spec"]["selector"] == {
+        "slipway.dev/model": "fraud",
+        "slipway.dev/revision": second.rpartition("-")[2],
+    }, "whatever their track, so that pods which take requests get copies, too"
+    life.requests[second] = GOOD
+    compared(life, first, second, 99)
+    life.now += MINUTE
+    await life.passes()
+    message = condition(life.cluster, "Ready")["message"]
+    waits = "; it waits for more copies of requests to compare: see spec.rollout.canary.minRequests"
+    assert message.endswith(waits)
+    before = list(life.cluster.writes)
+    await life.passes()
+    assert life.cluster.writes == before, "while it waits nothing is written"
+    compared(life, first, second, 600, 3)
+    await life.passes()
+    assert selected(life.cluster) == second
+    assert (told(life, first), life.cluster.names("Service")) == (None, {"fraud"})
+    past = life.status["rollouts"][0]["canary"]
+    assert (past["requests"], past["copies"], past["agreed"]) == (1000, 600, 597)
+
+
+async def test_one_that_answers_otherwise_loses_its_traffic_and_gets_no_more_copies() -> None:
+    life, first, second = await begun(rollout=agreeing())
+    compared(life, first, second, 300, 60)
+    await life.passes(1)
+    assert (taking(life, second), told(life, first)) == ([], None)
+    await life.passes()
+    assert (selected(life.cluster), life.replicas(second), life.replicas(first)) == (first, 0, 3)
+    message = condition(life.cluster, "Ready")["message"]
+    assert "CanaryFailed: 60 of the 300 requests that it took were answered otherwise" in message
+    past = life.status["rollouts"][0]["canary"]
+    assert (past["copies"], past["agreed"]) == (300, 240)
+    assert life.cluster.names("Service") == {"fraud"}
+    before = list(life.cluster.writes)
+    await life.passes()
+    assert life.cluster.writes == before
+
+
+async def test_one_that_a_person_ends_gets_no_more_copies() -> None:
+    life, first, second = await begun(rollout=agreeing())
+    change(life.cluster, rollout=agreeing(abort=second))
+    await life.passes()
+    assert (told(life, first), life.cluster.names("Service")) == (None, {"fraud"})
+
+
+async def test_without_a_wish_for_agreement_nothing_is_copied() -> None:
+    life, first, second = await begun()
+    assert (told(life, first), life.cluster.names("Service")) == (None, {"fraud"})
+    life.requests[second] = BAD
+    await life.passes()
+    assert not {"copies", "agreed"} & set(life.status["rollouts"][0]["canary"])
 
 
 QUERY = {"name": "likes", "query": "likes{pod=~'$(revision)-.*'}", "min": "10"}
@@ -245,6 +355,31 @@ async def test_the_hpa_stays_with_what_serves() -> None:
     await life.passes()
     assert life.replicas(second) == 2, "a quarter of eight"
     assert len(taking(life, second)) == 2
+
+
+@pytest.mark.parametrize("disagreed", [0, 300], ids=["agrees", "disagrees"])
+async def test_an_operator_that_dies_at_any_write_forgets_no_copies(disagreed: int) -> None:
+    async def begin() -> Life:
+        life, first = Life.of(replicas=3, rollout=agreeing())
+        await life.passes()
+        second = change(life.cluster, model=NEW_URI)
+        life.requests |= {first: NOTHING, second: NOTHING}
+        return life
+
+    def look(life: Life) -> None:
+        first, second = life.requests
+        assert life.replicas(selected(life.cluster)) == 3
+        if taking(life, second):
+            life.requests[second] = GOOD
+            compared(life, first, second, 300, disagreed)
+
+    lives = await deaths(begin, look)
+    for life in lives:
+        first, second = life.requests
+        assert selected(life.cluster) == (first if disagreed else second)
+        assert life.cluster.names("Service") == {"fraud"}
+        assert told(life, first) is None
+    assert len(lives) > 10
 
 
 @pytest.mark.parametrize("numbers", [GOOD, BAD], ids=["good", "bad"])

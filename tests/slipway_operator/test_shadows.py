@@ -1,6 +1,5 @@
 """A shadow's whole life: copies, what they tell, and what follows."""
 
-import json
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 from slipway_operator.core.copies import Copies
 from slipway_operator.core.rollout import Mirror
 from support.builders import a_raw_spec, a_spec
+from support.copies import compared, told
 from support.crd import SCHEMA
 from support.lives import Life, deaths
 from support.passes import NEW_URI, change, condition, selected
@@ -18,7 +18,6 @@ KEPT = SCHEMA["properties"]["status"]["properties"]["rollouts"]["items"]["proper
 ]
 """What status takes of a shadow."""
 MINUTE = timedelta(minutes=1)
-WORST = {"output": "y", "index": [3, 0], "got": "1.5", "expected": "0.5"}
 
 
 def requests(answered: int) -> dict[str, Any]:
@@ -55,25 +54,6 @@ async def begun(**changes: Any) -> tuple[Life, str, str]:
     return life, first, second
 
 
-def compared(life: Life, by: str, of: str, requests: int, disagreed: int = 0) -> None:
-    """Have each of the three pods tell what a third of so many copies came to."""
-    counts = {"requests": requests // 3, "agreed": (requests - disagreed) // 3}
-    life.shadows[by] = {
-        "revision": of.rpartition("-")[2],
-        **counts,
-        "disagreed": disagreed // 3,
-        "failed": 0,
-        "dropped": 0,
-        "worst": WORST if disagreed else None,
-    }
-
-
-def told(life: Life, name: str) -> Any:
-    """Get what a revision's pods are told to copy, and to whom."""
-    data = life.cluster.get("ConfigMap", name)["data"]
-    return json.loads(data["shadow.json"]) if "shadow.json" in data else None
-
-
 async def test_copies_go_to_it_and_nobody_else_asks_it() -> None:
     life, first, second = await begun()
     assert selected(life.cluster) == first
@@ -88,7 +68,10 @@ async def test_copies_go_to_it_and_nobody_else_asks_it() -> None:
     }
     assert told(life, second) is None
     service = life.cluster.get("Service", second)["spec"]
-    assert service["selector"]["slipway.dev/track"] == second.rpartition("-")[2]
+    assert service["selector"] == {
+        "slipway.dev/model": "fraud",
+        "slipway.dev/revision": second.rpartition("-")[2],
+    }
     assert life.status["rollout"]["phase"] == "Shadow"
     assert condition(life.cluster, "Ready")["reason"] == "Shadow"
     before = list(life.cluster.writes)

@@ -116,5 +116,9 @@ def _numbers(plan: Plan) -> dict[str, Any]:
         found["shadow"] = mirror.numbers()
     if share is not None and (of := share.answered) is not None:
         numbers = {"requests": of.answered, "refused": of.refused, "failed": of.failed}
+        if share.slow is not None:
+            numbers |= {"slow": share.slow, "timed": of.timed}
+        if share.copying is not None:
+            numbers |= {"copies": share.copies.requests, "agreed": share.copies.agreed}
         found["canary"] = {"passedSteps": share.passed, **numbers, **_readings(share.readings)}
     return found

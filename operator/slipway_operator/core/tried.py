@@ -30,5 +30,5 @@ def _share(share: Share) -> str:
         f"{step}, at most {share.weight} %"
     )
     if share.short:
-        return f"{text}; it waits for more requests: see spec.rollout.canary.minRequests"
+        return f"{text}; it waits for more {share.short}"
     return f"{text}; it waits for {share.unread}" if share.unread else text

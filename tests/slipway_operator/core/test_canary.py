@@ -123,6 +123,50 @@ def test_a_row_of_the_table(requests: int, failed: int, over: bool, result: str)
     assert [name for name, so in happened.items() if so] == [result]
 
 
+ENDS = [
+    # duration, requests of the step, minRequests, answered, since, who wants more, None to end
+    pytest.param(None, 300, 100, 300, BEGUN, None, id="by requests"),
+    pytest.param(None, 300, 100, 299, OVER, "steps[0].requests", id="one is missing"),
+    pytest.param(None, 300, 301, 300, BEGUN, "minRequests", id="as many as any step needs"),
+    pytest.param("5m", 300, 100, 300, OVER, None, id="both"),
+    pytest.param("5m", 300, 100, 299, OVER, "steps[0].requests", id="only its time is over"),
+    pytest.param("5m", 300, 100, 300, BEGUN, "", id="only the requests are there"),
+    pytest.param("5m", None, 100, 100, OVER, None, id="by time"),
+]
+
+
+@pytest.mark.parametrize(("span", "requests", "least", "count", "since", "waits"), ENDS)
+def test_a_step_ends_by_time_or_by_requests_or_by_both(
+    span: str | None, requests: int | None, least: int, count: int, since: datetime, waits: Any
+) -> None:
+    asked = {"weight": 20, "duration": span, "requests": requests}
+    step = {key: value for key, value in asked.items() if value is not None}
+    spec = wish(canary={"steps": [step], "minRequests": least})
+    found = taken(under_way(a_pod(runtime=told(count)), since=since), spec)
+    assert found.passed == (1 if waits is None else 0)
+    assert found.short == (f"{MORE}{waits}" if waits else "")
+
+
+MORE = "requests: see spec.rollout.canary."
+
+
+def test_requests_are_counted_from_the_first_step_on() -> None:
+    steps = [{"weight": 20, "requests": 300}, {"weight": 20, "requests": 500}]
+    spec = wish(canary={"steps": steps})
+    for answered, passed in ((300, 1), (499, 1), (500, 2)):
+        found = taken(under_way(a_pod(runtime=told(answered)), passed=1), spec)
+        assert (found.passed, found.short) == (
+            passed,
+            "" if passed == 2 else f"{MORE}steps[1].requests",
+        )
+
+
+def test_a_step_by_requests_ends_badly_if_these_were_answered_badly() -> None:
+    spec = wish(canary={"steps": [{"weight": 20, "requests": 1000}]})
+    assert taken(under_way(a_pod(runtime=told(999, 11))), spec).refusal is None
+    assert taken(under_way(a_pod(runtime=told(1000, 11))), spec).refusal is not None
+
+
 def test_requests_that_take_too_long_stop_it_too() -> None:
     spec = wish(canary={"maxP99": "10ms"})
     assert taken(answered(1000, 0, 10), spec).passed == 1
@@ -139,6 +183,91 @@ def test_a_limit_between_two_bounds_is_rounded_up() -> None:
     counts = {"bounds": BOUNDS, "counts": [0, 1000, 0, 0]}
     within = {"requests": told(1000)["requests"] | {"durations": counts}}
     assert taken(under_way(a_pod(runtime=within)), spec).refusal is None
+
+
+AGREEING = {"minAgreement": "0.99", "rtol": "0.01", "atol": "0"}
+
+
+def comparing(copies: int, disagreed: int = 0, failed: int = 0, *, of: str = "") -> Pod:
+    """Build a pod that serves, and has sent copies of requests to the canary, or to another."""
+    counts = {"requests": copies, "agreed": copies - disagreed - failed, "disagreed": disagreed}
+    worst = {"output": "y", "index": [3], "got": "1.5", "expected": "0.5"} if disagreed else None
+    told_of = {**counts, "failed": failed, "dropped": 0, "worst": worst, "revision": of or B}
+    return a_pod(9, fingerprint="old", runtime={**told(0), "shadow": told_of})
+
+
+COPIES = "copies of requests to compare: see spec.rollout.canary.minRequests"
+COMPARED = [
+    # copies, disagreed, failed, time over, result
+    pytest.param(1000, 100, 0, False, "stopped", id="surely other answers"),
+    pytest.param(1000, 0, 100, False, "stopped", id="surely none"),
+    pytest.param(1000, 6, 5, False, "goes on", id="too often, but that may be chance"),
+    pytest.param(1000, 6, 5, True, "stopped", id="too often, at the end"),
+    pytest.param(1000, 5, 5, True, "next step", id="as often as may be"),
+    pytest.param(100, 0, 0, True, "next step", id="just enough copies"),
+    pytest.param(99, 0, 0, True, "waits", id="too few copies"),
+    pytest.param(99, 2, 0, True, "waits", id="too few to tell"),
+    pytest.param(0, 0, 0, True, "waits", id="no copy at all"),
+    pytest.param(5000, 0, 0, False, "goes on", id="well, and not yet over"),
+]
+
+
+@pytest.mark.parametrize(("copies", "disagreed", "failed", "over", "result"), COMPARED)
+def test_a_row_of_what_copies_tell(
+    copies: int, disagreed: int, failed: int, over: bool, result: str
+) -> None:
+    pods = a_pod(runtime=told(1000)), comparing(copies, disagreed, failed)
+    seen = under_way(*pods, since=OVER if over else BEGUN)
+    found = taken(seen, wish(canary=AGREEING))
+    happened = {
+        "stopped": found.refusal is not None and found.pods == 0,
+        "next step": found.passed == 1 and found.since is None,
+        "waits": found.short == COPIES,
+        "goes on": found.since == BEGUN and found.refusal is None and not found.short,
+    }
+    assert [name for name, so in happened.items() if so] == [result]
+
+
+def test_answers_that_disagree_are_told_with_an_example_that_is_nobodys() -> None:
+    found = taken(under_way(a_pod(), comparing(300, 60)), wish(canary=AGREEING)).refusal
+    assert found is not None
+    assert found.reason == "CanaryFailed"
+    assert "60 of the 300 requests that it took were answered otherwise" in found.message
+    assert "20.00%, where at most 1.00% may; y[3] differed most" in found.message
+
+
+def test_copies_that_are_of_another_or_that_nobody_asked_for_tell_nothing() -> None:
+    pod = a_pod(runtime=told(1000))
+    others = taken(under_way(pod, comparing(1000, 1000, of="other"), since=OVER))
+    assert (others.passed, others.copying) == (1, None)
+    asked = under_way(pod, comparing(1000, 1000, of="other"), since=OVER)
+    assert taken(asked, wish(canary=AGREEING)).short == COPIES
+    assert taken(under_way(pod, comparing(1000, 1000), since=OVER)).passed == 1
+
+
+@pytest.mark.parametrize(
+    ("serving", "weight", "percent"),
+    [(1, 5, 25), (2, 10, 12), (9, 10, 2), (8, 20, 6), (8, 50, 25), (8, 90, 25), (99, 1, 1)],
+)
+def test_its_pods_get_a_quarter_of_what_one_takes_that_serves_as_copies(
+    serving: int, weight: int, percent: int
+) -> None:
+    spec = wish(canary=AGREEING | {"steps": [{"weight": weight, "duration": "1m"}]})
+    old = a_revision("old", wanted=serving, replicas=serving, ready=serving)
+    found = course(replace(under_way(), revisions=(old, a_revision(B, 2))), spec).copying
+    assert found is not None
+    assert (found.percent, found.min_requests) == (percent, 100)
+    assert (found.min_agreement, found.rtol, found.atol) == (0.99, 0.01, 0)
+
+
+def test_nothing_is_copied_to_one_that_has_not_begun_or_has_ended() -> None:
+    spec = wish(canary=AGREEING)
+    assert course(under_way(a_pod()), spec).copying is not None
+    assert course(under_way(a_pod()), wish(canary=AGREEING, paused=True)).copying is not None
+    assert course(replace(under_way(count=1), rollout=None), spec).copying is None
+    assert course(under_way(a_pod(), comparing(300, 60)), spec).copying is None, "refused"
+    assert course(under_way(passed=2, since=None, count=8), spec).copying is None, "promoted"
+    assert course(under_way(a_pod())).copying is None, "not asked for"
 
 
 RATE = {"name": "rate", "query": "rate{pod=~'$(revision)-.*'}", "min": "0.5", "max": "2"}

@@ -21,8 +21,8 @@ def render(owner: Owner, spec: Spec, plan: Plan) -> Iterator[Manifest]:
     """
     if "serviceAccountName" not in spec.template:
         yield identity.service_account(owner)
-    mirror = plan.course.mirror
-    shadowing = revision.Shadowing(plan.latest, mirror.wish) if mirror else None
+    copying = plan.course.copying
+    shadowing = revision.Shadowing(plan.latest, copying) if copying else None
     for kept in plan.keep:
         yield revision.history(owner, kept)
         if kept.workload is not None or kept.fingerprint in plan.course.active:
@@ -31,7 +31,7 @@ def render(owner: Owner, spec: Spec, plan: Plan) -> Iterator[Manifest]:
             yield revision.deployment(owner, kept)
     selector = plan.traffic.selector(owner.name)
     yield traffic.service(owner, selector)
-    if mirror is not None:
+    if copying is not None:
         yield traffic.aside(owner, plan.latest)
     serving = next((r for r in plan.keep if r.fingerprint == plan.traffic.track), None)
     if spec.route is not None:

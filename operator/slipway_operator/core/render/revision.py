@@ -8,14 +8,14 @@ from slipway_operator.core import names
 from slipway_operator.core.manifest import CONFIG_MAP, DEPLOYMENT, RECORD, Manifest
 from slipway_operator.core.observed import Revision
 from slipway_operator.core.render.owner import Owner
-from slipway_operator.core.trial import Shadow
+from slipway_operator.core.trial import Copying
 
 
 class Shadowing(NamedTuple):
     """A revision whose answers are compared, and how."""
 
     revision: str
-    wish: Shadow
+    wish: Copying
 
 
 DEADLINE = "progressDeadlineSeconds", 600

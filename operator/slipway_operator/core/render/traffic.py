@@ -34,14 +34,17 @@ def service(owner: Owner, selector: dict[str, str]) -> Manifest:
 
 
 def aside(owner: Owner, fingerprint: str) -> Manifest:
-    """Build the Service of a revision that gets copies of requests, and no caller's."""
+    """Build the Service of a revision that gets copies of requests, and no caller's.
+
+    It selects all its pods, those of a canary as well that take callers' requests meanwhile.
+    """
     return owner.child(
         SERVICE,
         names.revision(owner.name, fingerprint),
         labels={names.REVISION_LABEL: fingerprint},
         spec={
             "type": "ClusterIP",
-            "selector": names.serving(owner.name, fingerprint),
+            "selector": {names.MODEL_LABEL: owner.name, names.REVISION_LABEL: fingerprint},
             "ports": [HTTP],
         },
     )

@@ -5,9 +5,11 @@ Elsewhere some of its pods carry the label by which the Service selects what ser
 are among its endpoints. Connections are spread evenly over those: with ``S`` pods that serve and
 ``N`` of the canary it gets ``N / (S + N)`` of them. What serves keeps all its pods.
 
-A step ends when its time is over and the canary has answered enough requests, all in all, and few
-enough of them badly; the last one is followed by the pods that are still missing. What it is judged
-by is all that it has answered as a canary, and what Prometheus says to its ``queries``.
+A step ends when its time is over, if it has one, and the canary has answered enough requests, all
+in all, and few enough of them badly; the last one is followed by the pods that are still missing.
+Enough is what the step asks for, and what any step needs. What it is judged by is all that it has
+answered as a canary, how far its answers to copies of requests agree, and what Prometheus says to
+its ``queries``.
 
 =========  =========  ============  ============
 badly      time over  enough asked  result
@@ -30,16 +32,17 @@ from math import ceil
 from operator import add
 
 from slipway_operator.core import names
+from slipway_operator.core.copies import Copies
 from slipway_operator.core.observed import Observed, Progress, Revision
 from slipway_operator.core.pods import Pod
 from slipway_operator.core.reading import Reading
 from slipway_operator.core.refusal import Refusal
 from slipway_operator.core.requests import Baseline, Requests
-from slipway_operator.core.rollout import queries
+from slipway_operator.core.rollout import queries, shadow
 from slipway_operator.core.rollout.gates import FAILED, Gates
 from slipway_operator.core.rollout.good import running, to_be_tried
 from slipway_operator.core.spec import Spec
-from slipway_operator.core.trial import Canary, Step
+from slipway_operator.core.trial import FIELD, Canary, Copying, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +53,11 @@ class Share:
     ``pods`` of ``among`` are its own, and have ``weight`` percent of the requests where these are
     ``weighed``, but at most what those carry that are there; or else what its pods come to.
     ``since`` is when the step began, None while its
-    pods are on their way. ``answered`` and ``readings`` are what it is judged by, once it is;
-    ``short`` says that it waits for more of the first, ``unread`` which query has no answer,
-    ``refusal`` why it is stopped.
+    pods are on their way. ``answered``, the ``slow`` ones among them and ``readings`` are what it
+    is judged by, once it is; ``slow`` is None where nobody asks for it.
+    ``copying`` says how requests are copied to it, if they are, and ``copies`` what came of that.
+    ``short`` says of what it waits for more, ``unread`` which query has no answer, ``refusal`` why
+    it is stopped.
     """
 
     passed: int
@@ -65,8 +70,11 @@ class Share:
     due: bool = False
     since: datetime | None = None
     answered: Requests | None = None
+    slow: int | None = None
+    copying: Copying | None = None
+    copies: Copies = Copies()  # noqa: RUF009 - it is frozen
     readings: Mapping[str, Reading] = field(default_factory=dict)
-    short: bool = False
+    short: str = ""
     unread: str = ""
     refusal: Refusal | None = None
 
@@ -105,8 +113,14 @@ def share(
         return now
     taken = seen.pods_of(spec.fingerprint)
     others = seen.pods_of(base.fingerprint) if base is not None else ()
-    gates = Gates(canary, _answered(taken, spec.fingerprint), _answered(others, spec.fingerprint))
-    now = replace(now, answered=gates.answered, readings=seen.readings)
+    gates = Gates(
+        canary,
+        _answered(taken, spec.fingerprint),
+        _answered(others, spec.fingerprint),
+        shadow.compared(others, spec.fingerprint),
+    )
+    now = replace(now, answered=gates.answered, slow=gates.slow, copies=gates.copies)
+    now = replace(now, readings=seen.readings)
     now = _weigh(now, seen, taken, spec.fingerprint, running(base)) if now.weighed else now
     begins = fit and (not now.weighed or _heard(now, seen))
     now = replace(now, since=progress.since or (seen.now if begins else None))
@@ -133,7 +147,16 @@ def _now(canary: Canary, seen: Observed, progress: Progress | None, serving: int
         among=serving + size,
         weighed=seen.weighs,
         due=passed == len(canary.steps),
+        copying=_copying(canary, size, serving),
     )
+
+
+def _copying(canary: Canary, pods: int, serving: int) -> Copying | None:
+    """Have so many requests copied that they are little beside what its pods take; 1 % at least."""
+    wish = canary.copying
+    if wish is None:
+        return None
+    return replace(wish, percent=max(1, wish.percent * min(pods, serving) // serving))
 
 
 def _heard(now: Share, seen: Observed) -> bool:
@@ -161,14 +184,26 @@ def _step(canary: Canary, passed: int) -> Step:
 
 def _end(now: Share, gates: Gates) -> Share:
     """End a step whose time is over."""
-    if gates.answered.answered < gates.canary.min_requests:
-        return replace(now, short=True)
+    if short := _short(now, gates):
+        return replace(now, short=short)
     if unread := queries.unread(gates.canary, now.readings):
         return replace(now, unread=unread)
     refusal = gates.judge(sure=False)
     if refusal is not None:
         return replace(now, refusal=refusal, pods=0)
     return replace(now, passed=now.passed + 1, since=None)
+
+
+def _short(now: Share, gates: Gates) -> str:
+    """Say of what there is too little to end a step; nothing when there is enough."""
+    canary, count = gates.canary, gates.answered.answered
+    if count < canary.min_requests:
+        return f"requests: see {FIELD}.minRequests"
+    if count < _step(canary, now.passed).requests:
+        return f"requests: see {FIELD}.steps[{now.passed}].requests"
+    if canary.copying is not None and gates.copies.requests < canary.copying.min_requests:
+        return f"copies of requests to compare: see {FIELD}.minRequests"
+    return ""
 
 
 def _size(weight: int, serving: int) -> int:

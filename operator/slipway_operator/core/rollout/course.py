@@ -7,8 +7,8 @@ from enum import StrEnum
 from slipway_operator.core.rollout.canary import Share
 from slipway_operator.core.rollout.good import Traffic
 from slipway_operator.core.rollout.rolling import Rolling
-from slipway_operator.core.rollout.shadow import Mirror
 from slipway_operator.core.rollout.trial import NONE, Trial
+from slipway_operator.core.trial import Copying
 
 
 class Phase(StrEnum):
@@ -68,10 +68,12 @@ class Course:
         return self.trial.begun and not self.phase.settled
 
     @property
-    def mirror(self) -> Mirror | None:
-        """The shadow that gets copies of requests now; None where there is none."""
-        found = self.trial.mirror if self.tried else None
-        return found if found is not None and found.on else None
+    def copying(self) -> Copying | None:
+        """How requests are copied to the latest now; None where they are not."""
+        mirror = self.trial.mirror if self.tried else None
+        if mirror is not None and mirror.on:
+            return mirror.wish
+        return self.share.copying if self.share is not None else None
 
     @property
     def share(self) -> Share | None:

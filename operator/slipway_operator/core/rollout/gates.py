@@ -5,16 +5,17 @@ looked at again and again (E. B. Wilson, JASA 22, 1927). *Too often*: the ratio 
 
 Requests that failed (5xx) and slow ones have limits of their own. Those that were refused (4xx) may
 be the callers' fault: it counts how many more they are than of what serves in the same time, either
-side to its doubt.
+side to its doubt. Copies of requests must be answered as what serves has answered them.
 """
 
 from collections.abc import Iterator
 from math import sqrt
 from typing import NamedTuple
 
+from slipway_operator.core.copies import Copies
 from slipway_operator.core.refusal import Refusal
 from slipway_operator.core.requests import Requests
-from slipway_operator.core.trial import Canary
+from slipway_operator.core.trial import Canary, Copying
 
 FAILED = "CanaryFailed"
 SHADOWED = "ShadowDisagrees"
@@ -48,15 +49,29 @@ class Gate(NamedTuple):
 
 
 class Gates(NamedTuple):
-    """What a canary is judged by: what it has ``answered``, and what ``serving`` has meanwhile."""
+    """What a canary is judged by.
+
+    That is what it has ``answered``, what ``serving`` has meanwhile, and what came of ``copies``.
+    """
 
     canary: Canary
     answered: Requests
     serving: Requests
+    copies: Copies
+
+    @property
+    def slow(self) -> int | None:
+        """How many took longer than they may; None where nothing is asked of their time."""
+        limit = self.canary.max_p99
+        return self.answered.slower(limit) if limit is not None else None
 
     def judge(self, *, sure: bool) -> Refusal | None:
         """Find a ratio that is passed: beyond doubt where ``sure``, else by the numbers alone."""
-        return next((why for gate in self._gates(sure) if (why := gate.refusal())), None)
+        found = next((why for gate in self._gates(sure) if (why := gate.refusal())), None)
+        wish = self.canary.copying
+        if found is not None or wish is None:
+            return found
+        return disagreement(FAILED, wish, self.copies, sure=sure)
 
     def _gates(self, sure: bool) -> Iterator[Gate]:
         canary, answered = self.canary, self.answered
@@ -64,9 +79,19 @@ class Gates(NamedTuple):
         yield Gate(FAILED, "failed", answered.failed, total, most, sure)
         usual = _bounds(self.serving.refused, self.serving.answered, sure)[1]
         yield Gate(FAILED, "were refused (4xx)", answered.refused, total, usual + most, sure)
-        if canary.max_p99 is not None:
+        if canary.max_p99 is not None and self.slow is not None:
             what = f"took longer than {canary.max_p99.total_seconds():g} s"
-            yield Gate(FAILED, what, answered.slower(canary.max_p99), answered.timed, SLOW, sure)
+            yield Gate(FAILED, what, self.slow, answered.timed, SLOW, sure)
+
+
+def disagreement(reason: str, wish: Copying, copies: Copies, *, sure: bool) -> Refusal | None:
+    """Say that too many copies were not answered as by what serves, and where one differed most."""
+    what = "were answered otherwise than by what serves"
+    bad, most = copies.disagreed + copies.failed, 1 - wish.min_agreement
+    refusal = Gate(reason, what, bad, copies.requests, most, sure).refusal()
+    if refusal is None or not copies.worst:
+        return refusal
+    return refusal._replace(message=f"{refusal.message}; {copies.worst}")
 
 
 def _bounds(bad: int, of: int, sure: bool) -> tuple[float, float]:

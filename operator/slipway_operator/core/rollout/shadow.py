@@ -14,7 +14,7 @@ from slipway_operator.core.copies import Copies
 from slipway_operator.core.observed import Observed, Revision, Shadowed
 from slipway_operator.core.pods import Pod
 from slipway_operator.core.refusal import Refusal
-from slipway_operator.core.rollout.gates import SHADOWED, Gate, kept
+from slipway_operator.core.rollout.gates import SHADOWED, disagreement, kept
 from slipway_operator.core.rollout.good import running, to_be_tried
 from slipway_operator.core.spec import Spec
 from slipway_operator.core.trial import Shadow
@@ -85,7 +85,7 @@ def mirror(
         return Mirror(wish=wish)
     if held.ended is not None:
         return Mirror(wish=wish, due=True, since=held.since, ended=held.ended, copies=held.copies)
-    copies = _copies(seen.pods_of(base.fingerprint), spec.fingerprint)
+    copies = compared(seen.pods_of(base.fingerprint), spec.fingerprint)
     now = Mirror(wish=wish, copies=copies, since=held.since or (seen.now if fit else None))
     refusal = _judge(now, sure=True)
     if refusal is not None:
@@ -103,16 +103,10 @@ def _end(now: Mirror, time: datetime) -> Mirror:
 
 
 def _judge(now: Mirror, *, sure: bool) -> Refusal | None:
-    copies, most = now.copies, 1 - now.wish.min_agreement
-    what = "were answered otherwise than by what serves"
-    gate = Gate(SHADOWED, what, copies.disagreed + copies.failed, copies.requests, most, sure)
-    refusal = gate.refusal()
-    if refusal is None or not copies.worst:
-        return refusal
-    return refusal._replace(message=f"{refusal.message}; {copies.worst}")
+    return disagreement(SHADOWED, now.wish, now.copies, sure=sure)
 
 
-def _copies(pods: Iterable[Pod], revision: str) -> Copies:
+def compared(pods: Iterable[Pod], revision: str) -> Copies:
     """Put together what pods say of the copies that they sent to a revision."""
     total = Copies()
     for pod in pods:

@@ -90,8 +90,10 @@ bench-faults: $(READY) ## seed faults into a model, and see what catches them be
 bench-rollouts: $(READY) ## roll out ROLLOUTS=50 revisions, give up as many and roll out MORE=0 under load, on the cluster
 	PYTHONPATH=bench:tests $(PYTHON) -m slipway_bench rollouts --count $(ROLLOUTS) --more $(MORE)
 
-fuzz: $(FUZZ) ## search for requests that break the parsers, for FUZZ_SECONDS=600
-	PYTHONPATH=runtime:tests .venv-fuzz/bin/python tests/fuzz/requests.py -max_total_time=$(FUZZ_SECONDS) tests/fuzz/corpus
+fuzz: $(FUZZ) ## search for requests that break the parsers, for FUZZ_SECONDS=600, half of it over gRPC
+	export PYTHONPATH=runtime:tests; half=$$(($(FUZZ_SECONDS) / 2)); \
+	.venv-fuzz/bin/python tests/fuzz/requests.py -max_total_time=$$half tests/fuzz/corpus && \
+	.venv-fuzz/bin/python tests/fuzz/calls.py -max_total_time=$$half -timeout=20 tests/fuzz/grpc_corpus
 
 lock: ## pin the newest dependencies that pyproject.toml allows (needs uv)
 	$(LOCK) --extra operator --output-file locks/operator.txt

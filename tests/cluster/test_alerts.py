@@ -50,6 +50,15 @@ LONGEST = 'workqueue_longest_running_processor_seconds{name="modeldeployment"}'
 REFUSED = 'slipway_operator_writes_total{resource="services",result="refused"}'
 STALLED = 'slipway_operator_model_conditions{type="Stalled",status="%s"}'
 AVAILABLE = 'slipway_operator_model_conditions{type="Available",status="%s"}'
+MODEL = {"namespace": "risk", "slipway_dev_model": "fraud"}
+WRONG = 'slipway_verification_wrong{namespace="risk",slipway_dev_model="fraud",model="m",pod="%s"}'
+OTHERS = WRONG.replace("risk", "shop")
+NAMED = {
+    "SlipwayWritesRefused": {"resource": "services"},
+    "SlipwayAnswersWrong": MODEL,
+    "SlipwayPodAnswersWrong": {**MODEL, "pod": "a"},
+}
+"""What an alert says beside its own labels."""
 
 
 class Case(NamedTuple):
@@ -70,6 +79,9 @@ FIRES = [
     Case("SlipwayWritesRefused", {REFUSED: "0+1x40"}, "30m"),
     Case("SlipwayModelsStalled", {STALLED % "True": "2x40", STALLED % "False": "7x40"}, "35m"),
     Case("SlipwayModelsUnavailable", {AVAILABLE % "False": "1x20"}, "15m"),
+    Case("SlipwayAnswersWrong", {WRONG % "a": "1x9", WRONG % "b": "1x9"}, "3m"),
+    Case("SlipwayAnswersWrong", {WRONG % "a": "1x9", OTHERS % "a": "0x9"}, "3m"),
+    Case("SlipwayPodAnswersWrong", {WRONG % "a": "1x9", WRONG % "b": "0x9"}, "6m"),
 ]
 KEEPS_STILL = [
     Case("SlipwayNoLeader", {LEADS % "a": "0x9", LEADS % "b": "1x9"}, "9m"),
@@ -86,6 +98,12 @@ KEEPS_STILL = [
         "SlipwayModelsUnavailable", {AVAILABLE % "True": "9x20", AVAILABLE % "False": "0x20"}, "15m"
     ),
     Case("SlipwayModelsUnavailable", {AVAILABLE % "False": "1x3 0x20"}, "15m"),  # it starts
+    Case("SlipwayAnswersWrong", {WRONG % "a": "1x9", WRONG % "b": "0x9"}, "9m"),
+    Case("SlipwayAnswersWrong", {WRONG % "a": "1 1 0x9", WRONG % "b": "1x9"}, "3m"),  # one is back
+    Case("SlipwayAnswersWrong", {}, "3m"),  # nobody asks
+    Case("SlipwayPodAnswersWrong", {WRONG % "a": "0x9", WRONG % "b": "0x9"}, "9m"),
+    Case("SlipwayPodAnswersWrong", {WRONG % "a": "1x4 0x5", WRONG % "b": "0x4 1x5"}, "9m"),
+    Case("SlipwayPodAnswersWrong", {}, "9m"),
 ]
 
 
@@ -100,8 +118,10 @@ def as_test(case: Case, *told: Mapping[str, Any]) -> dict[str, Any]:
 
 def told(alert: str) -> dict[str, Any]:
     rule = ALERTS[alert]
-    labels = {"resource": "services"} if alert == "SlipwayWritesRefused" else {}
-    return {"exp_labels": rule["labels"] | labels, "exp_annotations": rule["annotations"]}
+    return {
+        "exp_labels": rule["labels"] | NAMED.get(alert, {}),
+        "exp_annotations": rule["annotations"],
+    }
 
 
 def test_an_alert_fires_when_it_should_and_only_then(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Dashboard and alerts ask only for what the operator counts."""
+"""Dashboard and alerts ask only for what the operator and the pods of models count."""
 
 import json
 import re
@@ -7,14 +7,22 @@ from typing import NamedTuple
 
 import pytest
 
+from slipway_operator.core import names
+from slipway_operator.core.render import pod
 from slipway_operator.metrics import CONTROLLER, Metrics
 from slipway_operator.ports import Ref
 from slipway_operator.queue import Queue
+from slipway_runtime import exposition
+from slipway_runtime.metrics import Metrics as RuntimeMetrics
+from support.builders import a_spec
 from support.crd import SCHEMA
-from support.manifests import MONITORING, documents
+from support.manifests import MONITORING, base, documents
 
-WORDS = {"sum", "max", "rate", "by", "or", "vector", "histogram_quantile", "le"}
-GIVEN = {"pod", "le"}
+WORDS = {"sum", "min", "max", "rate", "by", "or", "vector", "histogram_quantile", "le"}
+[OPERATOR, PODS] = documents(MONITORING / "scraping.yaml")
+GIVEN = {"namespace", "pod", "le"} | {
+    re.sub(r"\W", "_", label) for label in PODS["spec"]["podTargetLabels"]
+}
 """Labels that Prometheus adds, or that every histogram has."""
 
 
@@ -36,7 +44,7 @@ def queries() -> Iterator[Query]:
 
 
 def counted() -> dict[str, set[str]]:
-    """List every series that an operator has once it has worked, and the labels that it has."""
+    """List the series of an operator that has worked, and of a pod, and the labels they have."""
 
     async def nothing(_: Ref) -> None: ...
 
@@ -45,8 +53,18 @@ def counted() -> dict[str, set[str]]:
     metrics.watch_models(lambda: [(CONDITION,)])
     metrics.request("GET", "200", "host", 0.1)
     metrics.wrote("services", "patch", "ok")
+    return series_of(metrics.text()) | series_of(told_by_a_pod())
+
+
+def told_by_a_pod() -> bytes:
+    metrics = RuntimeMetrics("m")
+    metrics.answers_wrong = True
+    return exposition.render(metrics, exposition.Now(True, {}))
+
+
+def series_of(text: bytes) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
-    for line in metrics.text().decode().splitlines():
+    for line in text.decode().splitlines():
         series = re.match(r"([a-z_]+)(?:\{(.*)\})? ", line)
         if series and not line.startswith("#"):
             labels = re.findall(r'(\w+)="', series[2] or "")
@@ -86,6 +104,26 @@ def test_a_query_selects_values_that_there_are(query: Query) -> None:
     known |= {"type": QUESTIONS, "name": {CONTROLLER, "slipway-operator"}, "result": {"refused"}}
     for label, values in re.findall(r'(\w+)=~?"([^"]*)"', query.text):
         assert set(values.split("|")) <= known[label]
+
+
+def test_every_pod_of_a_model_is_scraped_where_it_has_its_metrics() -> None:
+    template = pod.template("fraud", a_spec(), "runtime:1")
+    asked = PODS["spec"]
+    assert asked["namespaceSelector"] == {"any": True}
+    assert asked["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    assert asked["podTargetLabels"] == [names.MODEL_LABEL]
+    [endpoint] = asked["podMetricsEndpoints"]
+    ports = {p["name"]: p["containerPort"] for p in template["spec"]["containers"][0]["ports"]}
+    assert (ports[endpoint["port"]], endpoint["path"]) == (names.ADMIN_PORT, "/metrics")
+
+
+def test_the_operator_is_scraped_where_it_has_its_metrics() -> None:
+    service = base("Service", "slipway-operator-metrics")
+    [endpoint] = OPERATOR["spec"]["endpoints"]
+    assert (
+        OPERATOR["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    )
+    assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
 
 
 def test_an_alert_says_what_to_do() -> None:

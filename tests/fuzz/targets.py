@@ -165,18 +165,16 @@ def check_body(data: bytes) -> None:
     except InvalidRequestError as refusal:
         assert 0 < len(refusal.message) < 3000  # noqa: PT017 - any bytes may be refused
         return
-    _check_call(signature, call)
+    assert_fits(signature, call)
     if length == 0xFFFF:
         # What stands in keys that mean nothing here need not be text.
         _compare(signature, call, json.loads(body.decode("utf-8", "replace")))
     again = reader.read(body, None if length == 0xFFFF else length)
-    for name, array in call.feed.items():
-        assert (
-            np.array_equal(array, again.feed[name]) or array.tobytes() == again.feed[name].tobytes()
-        )
+    assert_same(call, again)
 
 
-def _check_call(signature: Signature, call: Call) -> None:
+def assert_fits(signature: Signature, call: Call) -> None:
+    """Hold that a request has what the model takes, and wants what it gives."""
     assert call.feed.keys() == signature.inputs.keys()
     assert set(call.wish.names) <= signature.outputs.keys()
     for name, array in call.feed.items():
@@ -184,6 +182,17 @@ def _check_call(signature: Signature, call: Call) -> None:
         assert array.dtype == spec.datatype.dtype
         assert array.ndim == len(spec.shape)
         assert all(want in (-1, got) for want, got in zip(spec.shape, array.shape, strict=True))
+
+
+def assert_same(call: Call, other: Call) -> None:
+    """Hold that two requests mean the same."""
+    assert call.feed.keys() == other.feed.keys()
+    for name, array in call.feed.items():
+        twin = other.feed[name]
+        assert array.shape == twin.shape
+        assert np.array_equal(array, twin) or array.tobytes() == twin.tobytes()
+    mine, others = ((each.wish, each.id, each.priority, each.timeout) for each in (call, other))
+    assert mine == others
 
 
 def _compare(signature: Signature, call: Call, request: Any) -> None:

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fuzz import targets
+from fuzz import grpc_targets, targets
 
-CORPUS = sorted((Path(__file__).parents[1] / "fuzz" / "corpus").iterdir())
+CORPORA = {"corpus": targets.check, "grpc_corpus": grpc_targets.check}
+FOUND = [path for name in CORPORA for path in (Path(targets.__file__).parent / name).iterdir()]
 
 LINES = [
     b"GET / HTTP/1.1\r\n",
@@ -106,6 +107,6 @@ def test_compressed_bytes_are_refused_or_inflated_within_a_bound(data: bytes) ->
     targets.check_compression(data)
 
 
-@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.name[:12])
+@pytest.mark.parametrize("path", sorted(FOUND), ids=lambda path: str(path.name[:12]))
 def test_what_the_fuzzer_found_worth_keeping_holds(path: Path) -> None:
-    targets.check(path.read_bytes())
+    CORPORA[path.parent.name](path.read_bytes())

@@ -15,7 +15,7 @@ from slipway_runtime.classes import Classes
 from slipway_runtime.datatypes import Signature, TensorSpec
 from slipway_runtime.errors import InvalidRequestError
 from slipway_runtime.grpc import requests, responses, wire
-from slipway_runtime.grpc.messages import DecodeError, message
+from slipway_runtime.grpc.messages import message, parse
 from slipway_runtime.grpc.typed import FIELDS
 from support.tensors import BY_NAME, arrays
 
@@ -308,8 +308,17 @@ def test_whatever_is_recalled_means_what_reading_it_means(at: int, new: bytes, c
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(content: bytes) -> None:
-    with suppress(DecodeError, InvalidRequestError):
-        requests.Reader(SIGNATURE).read(REQUEST.FromString(content), content)
+    with suppress(InvalidRequestError):
+        requests.Reader(SIGNATURE).read(parse(REQUEST, content), content)
+
+
+def test_a_request_may_end_in_a_field_that_looks_like_its_tensors() -> None:
+    tail = RAW[RAW.index(wire.key(7)) :]
+    content = RAW + wire.field(wire.key(15), tail)
+    reader = requests.Reader(SIGNATURE)
+    asked_for = reader.read(parse(REQUEST, content), content)
+    assert_equal(asked_for.call, over_rest(asked()))
+    assert reader.recall(content) is None
 
 
 # Answers.

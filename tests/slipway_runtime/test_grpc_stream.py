@@ -327,6 +327,21 @@ async def test_what_is_no_call_is_answered_in_words(
     assert "REST has another port" in answer.body.decode()
 
 
+async def test_an_answer_in_words_that_waits_for_its_reader_is_given_once() -> None:
+    peer = a_peer(Model())
+    peer.send(frames.frame(frames.SETTINGS, 0, 0, frames.SETTING.pack(4, 5)))
+    peer.send(peer.headers(1, curl(method="GET"), flags=0x5))
+    before = peer.take(frames.HEADERS, frames.DATA)
+    peer.port.tick(READ_SECONDS + 1)
+    assert not peer.take(frames.HEADERS, frames.DATA)
+    peer.send(frames.window_update(1, 1000))
+    after = peer.take(frames.HEADERS, frames.DATA)
+    assert [frame.flags & 1 for frame in before + after] == [0, 0, 0, 1]
+    text = b"".join(frame.payload for frame in before + after if frame.kind == frames.DATA)
+    assert text.endswith(b"REST has another port.\n")
+    assert not peer.connection.streams
+
+
 @pytest.mark.parametrize(
     "kind", ["application/grpc", "application/grpc+proto", "application/grpc;a"]
 )

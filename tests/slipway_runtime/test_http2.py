@@ -125,6 +125,25 @@ async def test_more_than_the_window_allows_resets_the_stream() -> None:
     assert reset.code == Code.FLOW_CONTROL_ERROR
 
 
+@pytest.mark.parametrize(
+    ("payload", "code"),
+    [
+        pytest.param(bytes(4), Code.FRAME_SIZE_ERROR, id="too short"),
+        pytest.param(b"\0\0\0\3\0", Code.PROTOCOL_ERROR, id="depends on itself"),
+    ],
+)
+async def test_a_wrong_priority_resets_its_stream_but_none_that_was_never_opened(
+    payload: bytes, code: Code
+) -> None:
+    wrong = frames.frame(frames.PRIORITY, 0, 3, payload)
+    peer = Peer.greeted(EchoSite(Patient))
+    peer.send(peer.headers(3), wrong)
+    assert [(f.stream, f.code) for f in peer.take(RST_STREAM, GOAWAY)] == [(3, code)]
+    other = Peer.greeted()
+    other.send(wrong)
+    assert [(f.kind, f.code) for f in other.take(RST_STREAM, GOAWAY)] == [(GOAWAY, code)]
+
+
 async def test_a_reset_tells_who_works_on_it_and_frees_what_it_held() -> None:
     site = EchoSite(Patient)
     peer = Peer.greeted(site)

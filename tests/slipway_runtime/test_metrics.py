@@ -1,6 +1,7 @@
 """What is counted, and that Prometheus and Triton's clients can read it."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -14,9 +15,9 @@ from support.runtime_server import Server
 X = {"name": "x", "datatype": "FP32", "shape": [2, 3], "data": [1, 2, 3, 4, 5, 6]}
 
 
-def now(**changes: float) -> Now:
+def now(**changes: Any) -> Now:
     info = {"version": "7", "digest": "9f2c", "onnxruntime": "1.31.1"}
-    return Now(True, info, **changes)  # type: ignore[arg-type]
+    return Now(True, info, **changes)
 
 
 def samples(text: bytes) -> Iterator[Sample]:
@@ -148,6 +149,50 @@ def test_triton_s_names_say_the_same() -> None:
     assert seen["nv_inference_queue_duration_us_total",] == 50_000
     assert seen["nv_inference_compute_infer_duration_us_total",] == 200_000
     assert seen["nv_inference_pending_request_count",] == 3
+
+
+STATE = now(
+    depth=3,
+    oldest_seconds=0.25,
+    in_flight=5,
+    in_flight_rows=40,
+    workers=2,
+    busy_seconds=7.5,
+    batching={"enabled": True, "reason": "", "gain": 2.5, "maxBatchSize": 16},
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("slipway_queue_depth", 3),
+        ("slipway_queue_oldest_seconds", 0.25),
+        ("slipway_in_flight", 5),
+        ("slipway_in_flight_rows", 40),
+        ("slipway_workers", 2),
+        ("slipway_busy_ratio", 0.75),
+        ("slipway_busy_seconds_total", 7.5),
+        ("slipway_model_ready", 1),
+        ("slipway_model_load_seconds", 1.5),
+        ("slipway_model_warm_up_seconds", 0.5),
+        ("slipway_batching_enabled", 1),
+        ("slipway_batch_max_rows", 16),
+        ("slipway_batch_gain", 2.5),
+        ("slipway_model_info", 1),
+        ("nv_model_load_duration_secs", 1.5),
+        ("nv_inference_pending_request_count", 3),
+        ("nv_inference_compute_input_duration_us", 0),
+        ("nv_inference_compute_infer_duration_us", 200_000),
+        ("nv_inference_compute_output_duration_us", 0),
+    ],
+)
+def test_a_number_is_told_under_its_name(name: str, value: float) -> None:
+    metrics = Metrics("m")
+    metrics.load_seconds, metrics.warm_up_seconds = 1.5, 0.5
+    metrics.ran(4, 0.2, [0.05])
+    metrics.tick(1.5)
+    read = samples(exposition.render(metrics, STATE))
+    assert [each.value for each in read if each.name in (name, f"{name}_total")] == [value]
 
 
 def test_statistics_are_of_the_same_requests() -> None:

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
-from support.onnx_models import blurring, counting, deep, identity, written
+from support.onnx_models import blurring, counting, deep, identity, leaning, written
 from support.runtime_server import Server, a_server, settings_file
 from support.waiting import PATIENCE, within_patience
 
@@ -161,15 +162,34 @@ def call_until(server: Server, gone: threading.Event, number: int) -> int:
     return served
 
 
-def test_a_model_that_mixes_rows_is_served_all_the_same_and_says_so(tmp_path: Path) -> None:
-    path = written(identity(shape=[2, 3]), tmp_path / "m.onnx")
-    with a_server(path) as server:
+@pytest.mark.parametrize(
+    ("model", "answer", "reason"),
+    [
+        pytest.param(
+            leaning(), [3.5, 5.5, 9.5, 6.5, 8.5, 12.5], "changes when it shares a run", id="mean"
+        ),
+        pytest.param(
+            identity(shape=[2, 3]),
+            [1, 2, 4, 4, 5, 7],
+            "first dimension that does not vary",
+            id="fixed size",
+        ),
+    ],
+)
+def test_a_model_that_mixes_rows_is_served_all_the_same_and_says_so(
+    model: onnx.ModelProto, answer: list[float], reason: str, tmp_path: Path
+) -> None:
+    x = {"name": "x", "datatype": "FP32", "shape": [2, 3], "data": [1, 2, 4, 4, 5, 7]}
+    with a_server(written(model, tmp_path / "m.onnx")) as server:
+        answered = server.infer(x).json["outputs"][0]["data"]
         batching = server.status()["effective"]["batching"]
         config = server.ask("GET", "/v2/models/m/config").json["parameters"]
         seen = server.metrics()
         off = next(event for event in server.events if event["event"] == "batching is off")
+    assert answered == answer
     assert (batching["enabled"], batching["maxBatchSize"]) == (False, 1)
-    assert "first dimension that does not vary" in batching["reason"]
+    assert reason in batching["reason"]
+    assert config["batching_enabled"]["string_value"] == "False"
     assert config["batching_reason"]["string_value"] == off["reason"] == batching["reason"]
     (name,) = [name for name in seen if name.startswith("slipway_batching_enabled")]
     assert batching["reason"] in name.replace("\\", "")

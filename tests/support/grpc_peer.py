@@ -6,24 +6,25 @@ from typing import Any
 
 import numpy as np
 
-from slipway_runtime.dataplane import DataPlane
-from slipway_runtime.datatypes import Signature, TensorSpec
+from slipway_runtime.dataplane import DataPlane, Effective
+from slipway_runtime.datatypes import BY_ONNX_NAME, Signature, TensorSpec
 from slipway_runtime.errors import RequestError
 from slipway_runtime.grpc import site
 from slipway_runtime.http2 import frames
 from slipway_runtime.http2.port import Port
+from slipway_runtime.profile import Profile
 from slipway_runtime.protocol import Reader
 from support.http2_peer import Headers, Peer
-from support.tensors import BY_NAME
 
 ONE = np.array([[1, 2, 3]], np.float32)
 INFER = "/inference.GRPCInferenceService/ModelInfer"
-FP32 = BY_NAME["FP32"]
+FP32 = BY_ONNX_NAME["tensor(float)"]
 SIGNATURE = Signature({"x": TensorSpec("x", FP32, (-1, 3))}, {"y": TensorSpec("y", FP32, (-1, 3))})
+EFFECTIVE = Effective("CPUExecutionProvider", 1, Profile(reason="it is a list"), "1")
 MOST_BYTES = 1 << 20
 
 
-@dataclass
+@dataclass(eq=False)
 class Asked:
     feed: dict[str, Any]
     done: Any
@@ -41,6 +42,7 @@ class Model:
     asked: list[Asked] = field(default_factory=list)
     cancelled: list[Any] = field(default_factory=list)
     workers: int = 1
+    mixed: str = ""
     plane: DataPlane = field(init=False)
 
     def submit(
@@ -65,10 +67,14 @@ class Model:
     def cancel(self, job: Any) -> None:
         self.cancelled.append(job)
 
+    def wedged(self, seconds: float) -> bool:
+        del seconds
+        return False
+
 
 def a_plane(model: Model) -> DataPlane:
     plane = DataPlane("m", "7")
-    served: Any = Served(SIGNATURE, Reader(SIGNATURE), model)
+    served: Any = Served(SIGNATURE, Reader(SIGNATURE), model, EFFECTIVE)
     plane.serve(served)
     return plane
 
@@ -78,6 +84,7 @@ class Served:
     signature: Signature
     reader: Reader
     batcher: Model
+    effective: Effective
 
 
 def a_port(model: Model) -> Port:

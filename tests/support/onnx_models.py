@@ -88,6 +88,15 @@ def total() -> onnx.ModelProto:
     return a_model([node], [a_tensor("x", "FP32", ["N", 1])], [a_tensor("y", "FP32", [1, 1])])
 
 
+def leaning() -> onnx.ModelProto:
+    """Answer ``y`` = ``x`` and the mean of all rows: what a row gets depends on the others."""
+    nodes = [
+        helper.make_node("ReduceMean", ["x"], ["mean"], axes=[0]),
+        helper.make_node("Add", ["x", "mean"], ["y"]),
+    ]
+    return a_model(nodes, [a_tensor("x", "FP32", ["N", 3])], [a_tensor("y", "FP32", ["N", 3])])
+
+
 def lookup() -> onnx.ModelProto:
     """Answer ``y`` = the row ``x`` of a table of three: other indices are an error."""
     table = numpy_helper.from_array(np.arange(3, dtype=np.float32), "table")

@@ -8,7 +8,7 @@ import msgspec
 
 from slipway_runtime import tensors
 from slipway_runtime.datatypes import TensorSpec
-from slipway_runtime.grpc.messages import message
+from slipway_runtime.grpc.messages import DecodeError, message
 from slipway_runtime.grpc.wire import field, key, varint
 from slipway_runtime.protocol import Call
 from slipway_runtime.tensors import Array
@@ -89,7 +89,7 @@ class Plans:
         beginning = content[: -len(tail)]
         if call.id or not content.endswith(tail) or len(beginning) > MOST_BEGINNING_BYTES:
             return
-        if REQUEST.FromString(beginning).raw_input_contents:
+        if not _ends_before_raw(beginning):
             return
         slots = tuple(
             _slot(spec, call.feed[spec.name], len(each))
@@ -98,6 +98,17 @@ class Plans:
         empty = Call({}, call.wish, "", call.priority, call.timeout)
         known = list(self._plans.items())[1 - MOST_PLANS :]
         self._plans = {**dict(known), beginning: Plan(empty, slots)}
+
+
+def _ends_before_raw(beginning: bytes) -> bool:
+    """Tell whether a message could end here, without a raw tensor.
+
+    Where it can't, what looks like the raw tensors is within another field.
+    """
+    try:
+        return not REQUEST.FromString(beginning).raw_input_contents
+    except DecodeError:
+        return False
 
 
 def _slot(spec: TensorSpec, array: Array, size: int) -> Slot:

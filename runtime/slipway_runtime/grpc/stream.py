@@ -127,6 +127,7 @@ class RpcStream(Stream):
         self._collect(piece)
 
     def _answer_plainly(self) -> None:
+        self.deadline = inf
         plain = cast("routes.Plain", self._plain)
         self.answer(plain.head, plain.body, b"")
 

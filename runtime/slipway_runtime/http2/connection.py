@@ -197,7 +197,7 @@ class Connection(asyncio.Protocol):
         try:
             self._handlers[kind](flags, stream_id, payload)
         except StreamFault as fault:
-            self._break(stream_id, fault.code)
+            self._refuse(stream_id, fault)
         except ConnectionFault:
             raise
         except Exception as defect:
@@ -208,6 +208,12 @@ class Connection(asyncio.Protocol):
         """Count a frame that carries nothing of a request."""
         if not self._empties.spend(self.port.now):
             raise ConnectionFault(Code.ENHANCE_YOUR_CALM, "too many frames that carry nothing")
+
+    def _refuse(self, stream_id: int, fault: StreamFault) -> None:
+        """Reset a stream, or end the connection: one that was never opened can't be reset."""
+        if not self._opened(stream_id):
+            raise ConnectionFault(fault.code, fault.message) from None
+        self._break(stream_id, fault.code)
 
     def _break(self, stream_id: int, code: Code) -> None:
         """Reset a stream."""
@@ -324,9 +330,12 @@ class Connection(asyncio.Protocol):
         self.sender.add(frames.window_update(stream.id, STREAM_WINDOW - stream.room))
         stream.room = STREAM_WINDOW
 
+    def _opened(self, stream_id: int) -> bool:
+        return stream_id <= self._last and bool(stream_id & 1)
+
     def _check_opened(self, stream_id: int, what: str) -> None:
         """Make sure that there was such a stream once."""
-        if stream_id > self._last or not stream_id & 1:
+        if not self._opened(stream_id):
             raise ConnectionFault(Code.PROTOCOL_ERROR, f"{what} on stream {stream_id}, unopened")
 
     def _rst_stream(self, flags: int, stream_id: int, payload: bytes) -> None:

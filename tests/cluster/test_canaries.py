@@ -105,6 +105,44 @@ def test_a_canary_that_refuses_its_callers_loses_all_traffic_and_the_old_one_ser
     assert report.answers["1"] > 10 * report.failed
 
 
+def test_a_canary_ends_by_requests_and_is_judged_by_how_far_its_answers_agree(
+    workplace: Workplace,
+) -> None:
+    def compared(name: str, **step: Any) -> Object:
+        found = wish(name, minRequests=20, minAgreement="0.95")
+        found["spec"]["rollout"]["canary"]["steps"] = [{"weight": 34, **step}]
+        return found
+
+    workplace.provide(iris(1), iris(2))
+    workplace.apply(compared("iris-v1", requests=100))
+    workplace.wait("iris")
+    client = load.start(workplace, "iris", {"1": iris(1), "2": iris(2)})
+    same = compared("iris-v1", requests=100)
+    same["spec"]["availability"] = {"drainSeconds": 6}
+    workplace.apply(same)
+    workplace.until("the step begins", lambda: "startedTime" in share(workplace))
+    workplace.wait("iris", seconds=150)
+    past = workplace.status("iris")["rollouts"][0]
+    assert (past["result"], past["strategy"]) == ("Promoted", "Canary")
+    assert past["canary"]["requests"] >= 100
+    assert past["canary"]["agreed"] == past["canary"]["copies"] >= 20
+    second = workplace.status("iris")["stableRevision"]
+    workplace.apply(compared("iris-v2", duration="1h"))
+    workplace.until(
+        "the one that answers otherwise is given up",
+        lambda: workplace.condition("iris", "Ready").get("reason") == "RolledBack",
+        seconds=150,
+    )
+    message = workplace.condition("iris", "Stalled")["message"]
+    assert "CanaryFailed" in message
+    assert "were answered otherwise" in message
+    past = workplace.status("iris")["rollouts"][0]
+    assert past["canary"]["agreed"] < past["canary"]["copies"]
+    assert workplace.status("iris")["stableRevision"] == second
+    report = client.report()
+    assert (report.failed, report.failures) == (0, ())
+
+
 def test_a_canary_without_callers_is_judged_by_the_rows_that_it_asks_itself(
     workplace: Workplace, tmp_path: Path
 ) -> None:

@@ -78,6 +78,44 @@ def test_a_canary_takes_its_share_and_then_all_though_the_operator_is_killed(
     assert min(report.answers["1"], report.answers["2"]) > 100
 
 
+def test_a_canary_follows_what_an_hpa_scales_and_the_hpa_stays_until_it_has_taken_over(
+    workplace: Workplace,
+) -> None:
+    idle = {"type": "Utilization", "averageUtilization": 1000}
+
+    def scaled(name: str, low: int, **rollout: str) -> Object:
+        found = wish(name, (34, "1h"))
+        del found["spec"]["replicas"]
+        metrics = [{"type": "Resource", "resource": {"name": "cpu", "target": idle}}]
+        bounds = {"minReplicas": low, "maxReplicas": 4, "metrics": metrics}
+        found["spec"] |= {"autoscaling": bounds, "rollout": found["spec"]["rollout"] | rollout}
+        return found
+
+    def target() -> str:
+        found: str = workplace.get("hpa", "iris")["spec"]["scaleTargetRef"]["name"]
+        return found
+
+    workplace.provide(iris(1), iris(2))
+    workplace.apply(scaled("iris-v1", 2))
+    workplace.wait("iris")
+    first = workplace.status("iris")["stableRevision"]
+    client = load.start(workplace, "iris", {"1": iris(1), "2": iris(2)})
+    workplace.apply(scaled("iris-v2", 2))
+    workplace.until("it has a share", lambda: len(endpoints(workplace)) == 2)
+    second = workplace.status("iris")["latestRevision"]
+    assert (endpoints(workplace), target()) == ({first: 2, second: 1}, first)
+    workplace.apply(scaled("iris-v2", 4))
+    workplace.until("it follows", lambda: endpoints(workplace) == {first: 4, second: 2})
+    assert target() == first
+    workplace.apply(scaled("iris-v2", 4, promote=second))
+    workplace.wait("iris")
+    workplace.until("it has all traffic", lambda: endpoints(workplace) == {second: 4}, 20)
+    assert target() == second
+    report = client.report()
+    assert (report.failed, report.failures) == (0, ())
+    assert min(report.answers["1"], report.answers["2"]) > 100
+
+
 def test_a_canary_that_refuses_its_callers_loses_all_traffic_and_the_old_one_serves_on(
     workplace: Workplace,
 ) -> None:

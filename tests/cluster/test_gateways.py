@@ -1,5 +1,6 @@
 """Behind a real gateway: a model is reached by its route, and a canary gets its weight exactly."""
 
+import json
 import time
 from collections.abc import Iterator
 
@@ -8,6 +9,7 @@ import pytest
 from fixtures.broken import renamed_input
 from fixtures.trained import iris
 from slipway_dev.cluster import Cluster
+from slipway_operator.core.copies import Copies
 from support import gateway, load
 from support.gateway import Web
 from support.workplace import Object, Workplace, a_model_deployment
@@ -131,41 +133,71 @@ def test_other_strategies_go_on_and_back_behind_a_gateway(workplace: Workplace, 
 
 
 def test_a_shadow_goes_on_and_back_behind_a_gateway(workplace: Workplace, web: Web) -> None:
-    def wish(number: int, file: str, duration: str) -> Object:
+    def wish(number: int, duration: str) -> Object:
         shadow = {"duration": duration, "minRequests": 20}
-        return routed(web.parent, SHADOWED, file, number, strategy="Shadow", shadow=shadow)
+        return routed(web.parent, SHADOWED, "iris-v1", number, strategy="Shadow", shadow=shadow)
 
-    workplace.provide(iris(1), iris(2))
-    workplace.apply(wish(0, "iris-v1", "1s"))
+    workplace.provide(iris(1))
+    workplace.apply(wish(0, "1s"))
     workplace.wait(SHADOWED)
     reached(workplace, web, SHADOWED)
     client = load.start(workplace, SHADOWED, {"1": iris(1)}, host=web.host)
-    workplace.apply(wish(1, "iris-v1", "1s"))
+    workplace.apply(wish(1, "1s"))
     workplace.wait(SHADOWED, seconds=150)
     past = workplace.status(SHADOWED)["rollouts"][0]
     assert (past["result"], past["strategy"]) == ("Promoted", "Shadow")
-    given_up(workplace, wish(2, "iris-v2", "1h"))
+    given_up(workplace, wish(2, "1h"))
     report = client.report()
     assert (report.failed, report.failures) == (0, ())
 
 
 def given_up(workplace: Workplace, wish: Object) -> None:
-    """Make a change, abort it, and see what served before serve on."""
+    """Make a change, abort it once it has begun, and see what served before serve on."""
     name = wish["metadata"]["name"]
     before = workplace.status(name)["stableRevision"]
     workplace.apply(wish)
 
-    def latest() -> str:
-        found: str = workplace.status(name)["latestRevision"]
-        return found if found != before else ""
+    def underway() -> str:
+        latest: str = workplace.status(name)["latestRevision"]
+        return latest if latest != before and begun(workplace, name, latest) else ""
 
-    wish["spec"]["rollout"]["abort"] = workplace.until("it is looked at", latest)
+    wish["spec"]["rollout"]["abort"] = workplace.until("it has begun", underway, seconds=120)
     workplace.apply(wish)
     workplace.until(
         "it is given up",
-        lambda: workplace.condition(name, "Ready")["reason"] == "RolledBack",
+        lambda: (
+            workplace.condition(name, "Ready")["reason"] == "RolledBack"
+            and workplace.status(name)["rollout"]["phase"] == "RolledBack"
+        ),
     )
     assert workplace.status(name)["stableRevision"] == before
+    assert "Aborted" in workplace.condition(name, "Stalled")["message"]
+
+
+def begun(workplace: Workplace, name: str, revision: str) -> bool:
+    """Say whether a revision has what its strategy gives first: callers, copies or a ready pod."""
+    rollout = workplace.status(name).get("rollout", {})
+    match workplace.get("mdeploy", name)["spec"]["rollout"]["strategy"]:
+        case "RollingUpdate":
+            return int(rollout.get("rollingUpdate", {}).get("updatedReplicas", 0)) > 0
+        case "Shadow":
+            return copied(workplace, name, revision) > 0
+        case _:
+            found = [d for d in workplace.find("deployment") if d["metadata"]["name"] == revision]
+            return any(d["status"].get("readyReplicas", 0) for d in found)
+
+
+def copied(workplace: Workplace, name: str, revision: str) -> int:
+    """Count the copies that those who serve say they have sent to a revision."""
+    stable, latest = (
+        full.removeprefix(f"{name}-")
+        for full in (workplace.status(name)["stableRevision"], revision)
+    )
+    folder = f"/api/v1/namespaces/{workplace.namespace}/pods"
+    pods = workplace.find("pod", f"slipway.dev/model={name},slipway.dev/revision={stable}")
+    paths = (f"{folder}/{pod['metadata']['name']}:8082/proxy/status" for pod in pods)
+    said = (json.loads(workplace.kubectl("get", "--raw", path)) for path in paths)
+    return sum(Copies.read(each, latest).requests for each in said)
 
 
 def reached(workplace: Workplace, web: Web, name: str) -> None:

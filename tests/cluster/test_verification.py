@@ -1,6 +1,7 @@
 """Only what answers rightly takes traffic: looked at in each pod, and once over all rows."""
 
 import hashlib
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ import numpy as np
 import pytest
 
 from fixtures.trained import digits, iris
+from support import load
 from support.pods import a_web_server
 from support.verification import rows_of
+from support.weights import turned
 from support.workplace import Object, Workplace, a_model_deployment
 
 pytestmark = pytest.mark.cluster
@@ -172,3 +175,91 @@ def test_rows_come_from_a_url_and_are_held_to_their_digest(
     workplace.apply(promised(hashlib.sha256(rows.read_bytes()).hexdigest()))
     workplace.wait("iris")
     assert entry(workplace, "stableRevision")["verification"]["rows"] == 150
+
+
+def watched(version: str) -> Object:
+    """Have two pods that look at themselves every 5 seconds; every version is another revision."""
+    found = verified("rows.npz")
+    found["spec"]["replicas"] = 2
+    found["spec"]["model"]["version"] = version
+    found["spec"]["verification"]["continuous"] = {"interval": "5s", "failureThreshold": 2}
+    return found
+
+
+def ready(workplace: Workplace) -> dict[str, str]:
+    """Get the pods that are ready, and since when each is."""
+    return {
+        pod["metadata"]["name"]: condition["lastTransitionTime"]
+        for pod in workplace.find("pod", "slipway.dev/model=iris")
+        for condition in pod["status"].get("conditions", ())
+        if (condition["type"], condition["status"]) == ("Ready", "True")
+    }
+
+
+def serving(workplace: Workplace) -> list[Object]:
+    track = selected(workplace)
+    return workplace.find("pod", f"slipway.dev/model=iris,slipway.dev/track={track}")
+
+
+def test_a_pod_that_turns_wrong_has_no_callers_until_it_is_right_again(
+    workplace: Workplace, tmp_path: Path
+) -> None:
+    workplace.provide(iris(1))
+    workplace.provide_files(rows_of(iris(1), tmp_path / "rows.npz"), name="golden")
+    workplace.apply(watched("1"))
+    workplace.wait("iris")
+    client = load.start(workplace, "iris", {"1": iris(1), "wrong": iris(2)})
+    one, other = serving(workplace)
+    with turned([one], iris(1), iris(2)):
+        workplace.until(
+            "it turns unready", lambda: set(ready(workplace)) == {other["metadata"]["name"]}
+        )
+        time.sleep(load.HEARSAY)
+        later = load.start(workplace, "iris", {"1": iris(1)}).report()
+        assert (later.failed, later.failures) == (0, ())
+        assert workplace.condition("iris", "Verified")["reason"] == "AnswersWrong"
+        assert workplace.condition("iris", "Available")["status"] == "True"
+    workplace.until("it is ready again", lambda: len(ready(workplace)) == 2)
+    workplace.until(
+        "status says so", lambda: workplace.condition("iris", "Ready")["status"] == "True"
+    )
+    report = client.report()
+    assert (report.failed, report.failures) == (0, ())
+    assert report.answers["1"] > report.answers["wrong"] > 0
+
+
+def test_pods_that_are_all_wrong_serve_on_until_an_earlier_revision_can(
+    workplace: Workplace, tmp_path: Path
+) -> None:
+    workplace.provide(iris(1))
+    workplace.provide_files(rows_of(iris(1), tmp_path / "rows.npz"), name="golden")
+    workplace.apply(watched("1"))
+    workplace.wait("iris")
+    first, before = selected(workplace), ready(workplace)
+    client = load.start(workplace, "iris", {"1": iris(1), "wrong": iris(2)})
+    with turned(serving(workplace), iris(1), iris(2)):
+        workplace.until(
+            "status names both",
+            lambda: "Like it, 1 more" in workplace.condition("iris", "Ready")["message"],
+        )
+        assert workplace.condition("iris", "Ready")["reason"] == "AnswersWrong"
+        assert workplace.condition("iris", "Available")["status"] == "True"
+        assert "AnswersWrong" in [event["reason"] for event in workplace.find("event")]
+    workplace.until(
+        "both are right again", lambda: workplace.condition("iris", "Ready")["status"] == "True"
+    )
+    assert ready(workplace) == before
+
+    workplace.apply(watched("2"))
+    workplace.wait("iris")
+    assert selected(workplace) != first
+    with turned(serving(workplace), iris(1), iris(2)):
+        stalled(workplace, "RolledBack")
+        workplace.until("the first one serves", lambda: selected(workplace) == first)
+        time.sleep(load.HEARSAY)
+        later = load.start(workplace, "iris", {"1": iris(1)}).report()
+        assert (later.failed, later.failures) == (0, ())
+    assert entry(workplace, "latestRevision")["refusal"]["reason"] == "AnswersWrong"
+    report = client.report()
+    assert (report.failed, report.failures) == (0, ())
+    assert min(report.answers["1"], report.answers["wrong"]) > 100

@@ -78,6 +78,19 @@ def broken(serving: Signature, candidate: Signature) -> tuple[str, ...]:
     )
 
 
+def widened(serving: Signature, candidate: Signature) -> tuple[str, ...]:
+    """List all in which the candidate differs, and breaks no caller."""
+    return (
+        *_opened("input", serving.inputs, candidate.inputs),
+        *_opened("output", serving.outputs, candidate.outputs),
+        *(
+            f"output {name} is new"
+            for name in _names(candidate.outputs)
+            if name not in _names(serving.outputs)
+        ),
+    )
+
+
 def _names(tensors: Sequence[Tensor]) -> list[str]:
     return [tensor.name for tensor in tensors]
 
@@ -92,11 +105,24 @@ def _compared(kind: str, before: Sequence[Tensor], after: Sequence[Tensor]) -> I
             yield from _differences(f"{kind} {old.name}", old, new)
 
 
+def _opened(kind: str, before: Sequence[Tensor], after: Sequence[Tensor]) -> Iterator[str]:
+    known = {tensor.name: tensor.shape for tensor in after}
+    for name, _, shape in before:
+        new = known.get(name, shape)
+        if new != shape and _takes(shape, new):
+            yield f"{kind} {name} had the shape {list(shape)} and has {list(new)}"
+
+
+def _takes(old: Sequence[int], new: Sequence[int]) -> bool:
+    """Say whether all that has the old shape has the new one, too."""
+    return len(old) == len(new) and all(b in {a, ANY} for a, b in zip(old, new, strict=True))
+
+
 def _differences(what: str, old: Tensor, new: Tensor) -> Iterator[str]:
     if old.datatype != new.datatype:
         yield f"{what} was {old.datatype} and is {new.datatype}"
     if len(old.shape) != len(new.shape):
         yield f"{what} had {len(old.shape)} dimensions and has {len(new.shape)}"
         return
-    if not all(b in {a, ANY} for a, b in zip(old.shape, new.shape, strict=True)):
+    if not _takes(old.shape, new.shape):
         yield f"{what} had the shape {list(old.shape)} and has {list(new.shape)}"

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from slipway_operator.core import rollout, verdict
-from slipway_operator.core.contract import broken
+from slipway_operator.core.contract import broken, widened
 from slipway_operator.core.diagnose import Fault
 from slipway_operator.core.observed import Observed, Revision
 from slipway_operator.core.pods import Pod
@@ -152,7 +152,8 @@ def standing(spec: Spec, seen: Observed) -> Standing | None:
         return _pending(latest, seen.pods_of(latest.fingerprint))
     if base is not None and (base.signature is None or latest.signature is None):
         return Standing(message=_mute(base if base.signature is None else latest))
-    return Standing(message=_praise(found, compared), trusted=found.held, soon=not found.held)
+    message = _praise(found, compared) + _differing(latest, base)
+    return Standing(message=message, trusted=found.held, soon=not found.held)
 
 
 def _breach(latest: Revision, base: Revision | None) -> Fault | None:
@@ -169,6 +170,15 @@ def _breach(latest: Revision, base: Revision | None) -> Fault | None:
         "spec.verification.compatibility to Any once callers are ready.",
         final=True,
     )
+
+
+def _differing(latest: Revision, base: Revision | None) -> str:
+    """Say in what callers of the revision that serves may notice the latest, and not break."""
+    if base is None or base.signature is None or latest.signature is None:
+        return ""
+    found = widened(base.signature, latest.signature)
+    said = f"callers of revision {base.fingerprint} go on, though {'; '.join(found)}"
+    return f"; {said}" if found else ""
 
 
 def _refusal(found: Verdict | None, wish: Verification) -> Fault | None:

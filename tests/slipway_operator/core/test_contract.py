@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from slipway_operator.core.contract import Signature, Tensor, broken
+from slipway_operator.core.contract import Signature, Tensor, broken, widened
 
 X = Tensor("x", "FP32", (-1, 4))
 Y = Tensor("y", "FP32", (-1, 3))
@@ -57,6 +57,30 @@ def test_what_breaks_a_caller_is_named_field_by_field(
     after: Signature, problems: tuple[str, ...]
 ) -> None:
     assert broken(BEFORE, after) == problems
+
+
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [
+        pytest.param(BEFORE, (), id="the same"),
+        pytest.param(
+            Signature((X,), (Tensor("z", "FP32", ()), Y)), ("output z is new",), id="a new output"
+        ),
+        pytest.param(
+            Signature((resized(X, -1, -1),), (resized(Y, -1, -1),)),
+            (
+                "input x had the shape [-1, 4] and has [-1, -1]",
+                "output y had the shape [-1, 3] and has [-1, -1]",
+            ),
+            id="open sizes",
+        ),
+        pytest.param(Signature((resized(X, -1, 5),), (resized(Y, -1),)), (), id="what breaks"),
+    ],
+)
+def test_what_differs_and_breaks_no_caller_is_named_as_well(
+    after: Signature, said: tuple[str, ...]
+) -> None:
+    assert widened(BEFORE, after) == said
 
 
 def test_status_gives_back_what_was_written_into_it() -> None:

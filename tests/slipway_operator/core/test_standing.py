@@ -246,3 +246,15 @@ def test_when_all_pods_are_wrong_none_is_taken_away_and_a_person_is_told() -> No
 def test_a_change_of_a_check_makes_a_new_revision() -> None:
     changed = a_verification(checks=[a_check(rtol="1e-2")])
     assert a_spec(verification=changed).fingerprint != NEW != a_spec().fingerprint
+
+
+def test_what_callers_may_notice_is_told_though_it_breaks_none() -> None:
+    more = {
+        **SIGNATURE,
+        "outputs": [*SIGNATURE["outputs"], {**SIGNATURE["outputs"][0], "name": "z"}],
+    }
+    latest = replace(told(), signature=Signature.read(more))
+    found = judged(rolling(latest))
+    assert found.trusted
+    assert found.message.endswith("; callers of revision old go on, though output z is new")
+    assert "go on" not in judged(rolling(told())).message

@@ -44,6 +44,20 @@ async def test_going_back_within_the_window_is_one_write_to_the_service() -> Non
     assert selected(life.cluster) == first
 
 
+async def test_a_window_is_for_the_revision_before_and_starts_no_older_one_again() -> None:
+    life, first = Life.of(rollout=rollout(rollbackWindow="10m"))
+    await life.passes()
+    second = change(life.cluster, model=NEW_URI)
+    await life.passes()
+    third = change(life.cluster, model=BAD_URI)
+    seen = []
+    for _ in range(8):
+        await life.passes(1)
+        seen.append(running(life))
+    assert seen[-1] == {second, third}
+    assert not any(first in crew for crew in seen[seen.index({second, third}) :])
+
+
 async def test_after_the_window_the_old_pods_go() -> None:
     life, first = Life.of(rollout=rollout(rollbackWindow="10m"))
     await life.passes()

@@ -64,9 +64,12 @@ def _present(revision: Revision, seen: Observed) -> bool:
 
 
 def window(spec: Spec, seen: Observed, traffic: Traffic) -> dict[str, timedelta]:
-    """Find the revision that keeps its pods though it has given up the traffic, and how long."""
+    """Find the revision that keeps its pods though it has given up the traffic, and how long.
+
+    Until status tells of the promotion, the one before is not known to have given it up.
+    """
     latest = spec.fingerprint
-    before = predecessor(latest, seen) if traffic.good == latest else None
+    before = predecessor(latest, seen) if traffic.good == latest == seen.good else None
     if before is None or before.retired is None:
         return {}
     left = before.retired + spec.rollout.window - seen.now

@@ -177,6 +177,34 @@ def test_rows_come_from_a_url_and_are_held_to_their_digest(
     assert entry(workplace, "stableRevision")["verification"]["rows"] == 150
 
 
+def test_a_pod_that_joins_and_answers_otherwise_than_it_must_gets_no_callers(
+    workplace: Workplace, tmp_path: Path
+) -> None:
+    """What is expected changes, as where a node computes otherwise: to a pod it is the same."""
+    rows = tmp_path / "rows.npz"
+    workplace.provide(iris(1))
+    workplace.provide_files(rows_of(iris(1), rows), name="golden")
+    workplace.apply(verified("rows.npz"))
+    workplace.wait("iris")
+    serves = ready(workplace)
+    client = load.start(workplace, "iris", {"1": iris(1)})
+    workplace.provide_files(rows_of(iris(1), rows, wrong_from=0), name="golden")
+    workplace.kubectl("scale", "mdeploy", "iris", "--replicas=2")
+    workplace.until(
+        "status says why it is not ready",
+        lambda: workplace.condition("iris", "Ready")["reason"] == "VerificationFailed",
+    )
+    assert workplace.condition("iris", "Available")["status"] == "True"
+    assert ready(workplace) == serves
+    workplace.provide_files(rows_of(iris(1), rows), name="golden")
+    (joined,) = {pod["metadata"]["name"] for pod in serving(workplace)} - serves.keys()
+    workplace.kubectl("delete", "pod", joined)
+    workplace.wait("iris")
+    assert len(ready(workplace)) == 2
+    report = client.report()
+    assert (report.failed, report.failures) == (0, ())
+
+
 def watched(version: str) -> Object:
     """Have two pods that look at themselves every 5 seconds; every version is another revision."""
     found = verified("rows.npz")

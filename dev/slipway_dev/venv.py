@@ -6,7 +6,6 @@ python3 -m slipway_dev.venv fuzz       .venv-fuzz: a fuzzer, and what the runtim
 python3 -m slipway_dev.venv peer-NAME  .venv-peer-NAME: a server that ours is measured beside
 """
 
-import importlib
 import importlib.util
 import sys
 from dataclasses import dataclass

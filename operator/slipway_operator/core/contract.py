@@ -71,8 +71,7 @@ def broken(serving: Signature, candidate: Signature) -> tuple[str, ...]:
         *_compared("input", serving.inputs, candidate.inputs),
         *(
             f"input {name} is new, and callers do not send it"
-            for name in _names(candidate.inputs)
-            if name not in _names(serving.inputs)
+            for name in _new(serving.inputs, candidate.inputs)
         ),
         *_compared("output", serving.outputs, candidate.outputs),
     )
@@ -83,16 +82,13 @@ def widened(serving: Signature, candidate: Signature) -> tuple[str, ...]:
     return (
         *_opened("input", serving.inputs, candidate.inputs),
         *_opened("output", serving.outputs, candidate.outputs),
-        *(
-            f"output {name} is new"
-            for name in _names(candidate.outputs)
-            if name not in _names(serving.outputs)
-        ),
+        *(f"output {name} is new" for name in _new(serving.outputs, candidate.outputs)),
     )
 
 
-def _names(tensors: Sequence[Tensor]) -> list[str]:
-    return [tensor.name for tensor in tensors]
+def _new(before: Sequence[Tensor], after: Sequence[Tensor]) -> list[str]:
+    known = {tensor.name for tensor in before}
+    return [tensor.name for tensor in after if tensor.name not in known]
 
 
 def _compared(kind: str, before: Sequence[Tensor], after: Sequence[Tensor]) -> Iterator[str]:
@@ -110,7 +106,11 @@ def _opened(kind: str, before: Sequence[Tensor], after: Sequence[Tensor]) -> Ite
     for name, _, shape in before:
         new = known.get(name, shape)
         if new != shape and _takes(shape, new):
-            yield f"{kind} {name} had the shape {list(shape)} and has {list(new)}"
+            yield _reshaped(f"{kind} {name}", shape, new)
+
+
+def _reshaped(what: str, old: Sequence[int], new: Sequence[int]) -> str:
+    return f"{what} had the shape {list(old)} and has {list(new)}"
 
 
 def _takes(old: Sequence[int], new: Sequence[int]) -> bool:
@@ -125,4 +125,4 @@ def _differences(what: str, old: Tensor, new: Tensor) -> Iterator[str]:
         yield f"{what} had {len(old.shape)} dimensions and has {len(new.shape)}"
         return
     if not _takes(old.shape, new.shape):
-        yield f"{what} had the shape {list(old.shape)} and has {list(new.shape)}"
+        yield _reshaped(what, old.shape, new.shape)

@@ -74,11 +74,11 @@ def refused(spec: Spec, seen: Observed, judged: Standing | None) -> Fault | None
         return _returned(str(spec.rollout.rollback_to), seen)
     if latest is not None and latest.refusal is not None:
         return _again(Fault(**latest.refusal._asdict(), final=True))
-    return _again(judged.fault) if judged is not None and judged.fault is not None else None
+    return judged.fault if judged is not None else None
 
 
 def _again(fault: Fault) -> Fault:
-    """Say how a revision is tried again that was refused."""
+    """Say how a revision is tried again for which that may end otherwise."""
     hint = f"{fault.hint} Another text in spec.rollout.retry tries it again as it is."
     return replace(fault, hint=hint.strip())
 
@@ -206,7 +206,8 @@ def _worsened(found: Verdict | None, compared: tuple[Comparison, ...]) -> Fault 
 
 
 def _fault(reason: str, found: Verdict, message: str, hint: str) -> Fault:
-    return Fault(reason=reason, message=message, hint=hint, final=True, pod=found.pod or None)
+    pod = found.pod or None
+    return _again(Fault(reason=reason, message=message, hint=hint, final=True, pod=pod))
 
 
 def _worst(found: Verdict, otherwise: str) -> str:

@@ -177,15 +177,20 @@ def test_rows_come_from_a_url_and_are_held_to_their_digest(
     assert entry(workplace, "stableRevision")["verification"]["rows"] == 150
 
 
+def serve(workplace: Workplace, wish: Object, rows: Path) -> None:
+    """Serve a model that answers its golden rows rightly."""
+    workplace.provide(iris(1))
+    workplace.provide_files(rows_of(iris(1), rows), name="golden")
+    workplace.apply(wish)
+    workplace.wait("iris")
+
+
 def test_a_pod_that_joins_and_answers_otherwise_than_it_must_gets_no_callers(
     workplace: Workplace, tmp_path: Path
 ) -> None:
     """What is expected changes, as where a node computes otherwise: to a pod it is the same."""
     rows = tmp_path / "rows.npz"
-    workplace.provide(iris(1))
-    workplace.provide_files(rows_of(iris(1), rows), name="golden")
-    workplace.apply(verified("rows.npz"))
-    workplace.wait("iris")
+    serve(workplace, verified("rows.npz"), rows)
     serves = ready(workplace)
     client = load.start(workplace, "iris", {"1": iris(1)})
     workplace.provide_files(rows_of(iris(1), rows, wrong_from=0), name="golden")
@@ -232,10 +237,7 @@ def serving(workplace: Workplace) -> list[Object]:
 def test_a_pod_that_turns_wrong_has_no_callers_until_it_is_right_again(
     workplace: Workplace, tmp_path: Path
 ) -> None:
-    workplace.provide(iris(1))
-    workplace.provide_files(rows_of(iris(1), tmp_path / "rows.npz"), name="golden")
-    workplace.apply(watched("1"))
-    workplace.wait("iris")
+    serve(workplace, watched("1"), tmp_path / "rows.npz")
     client = load.start(workplace, "iris", {"1": iris(1), "wrong": iris(2)})
     one, other = serving(workplace)
     with turned([one], iris(1), iris(2)):
@@ -259,10 +261,7 @@ def test_a_pod_that_turns_wrong_has_no_callers_until_it_is_right_again(
 def test_pods_that_are_all_wrong_serve_on_until_an_earlier_revision_can(
     workplace: Workplace, tmp_path: Path
 ) -> None:
-    workplace.provide(iris(1))
-    workplace.provide_files(rows_of(iris(1), tmp_path / "rows.npz"), name="golden")
-    workplace.apply(watched("1"))
-    workplace.wait("iris")
+    serve(workplace, watched("1"), tmp_path / "rows.npz")
     first, before = selected(workplace), ready(workplace)
     client = load.start(workplace, "iris", {"1": iris(1), "wrong": iris(2)})
     with turned(serving(workplace), iris(1), iris(2)):
